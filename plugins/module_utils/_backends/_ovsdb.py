@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The Open vSwitch database, by ovsdbapp.
+
+Reads come from one monitor of the columns in TABLES. Writes are collected and committed as one transaction, and the
+commit waits until ovs-vswitchd has taken it over (ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from functools import cached_property
+from typing import Any, Callable, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+
+TABLES = {
+    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg"),
+    "Bridge": (
+        *("name", "ports", "datapath_type", "fail_mode", "protocols", "controller", "stp_enable", "rstp_enable"),
+        *("mcast_snooping_enable", "external_ids", "other_config"),
+    ),
+    "Port": (
+        *("name", "interfaces", "vlan_mode", "tag", "trunks", "cvlans", "bond_mode", "lacp", "bond_updelay"),
+        *("bond_downdelay", "protected", "fake_bridge", "external_ids", "other_config"),
+    ),
+    "Interface": (
+        *("name", "type", "options", "mtu_request", "mac", "ofport", "ofport_request", "error", "bfd"),
+        *("ingress_policing_rate", "ingress_policing_burst"),
+    ),
+    "Controller": ("target",),
+}
+
+Row = Any  # ovs.db.idl.Row: one attribute per column
+
+
+class Batch:
+    """What a change may use inside a transaction: lookups that see the rows made earlier in it, and insertion."""
+
+    def __init__(self, ovsdb: Ovsdb, transaction: Any) -> None:
+        self._ovsdb = ovsdb
+        self._transaction = transaction
+        self._made: dict[tuple[str, str], Row] = {}
+
+    def insert(self, table: str, **columns: Any) -> Row:
+        """Add a row. It vanishes again unless another row refers to it by the end of the transaction."""
+        row = self._transaction.insert(self._ovsdb.api.tables[table])
+        for column, value in columns.items():
+            setattr(row, column, value)
+        if "name" in columns:
+            self._made[table, columns["name"]] = row
+        return row
+
+    def find(self, table: str, name: str) -> Row:
+        """Return the row of that name, also when this transaction made it."""
+        return self._made.get((table, name)) or self._ovsdb.find(table, name)
+
+    @property
+    def root(self) -> Row:
+        """The only row of the table Open_vSwitch."""
+        return self._ovsdb.root
+
+
+Change = Callable[[Batch], None]
+"""A part of a transaction."""
+
+
+class Ovsdb:
+    """One connection to one ovsdb-server."""
+
+    def __init__(self, endpoint: str, timeout: int) -> None:
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self._changes: list[Change] = []
+        self._index: dict[str, dict[str, Row]] = {}
+        self._bridge_by_port: Optional[dict[str, Row]] = None
+
+    @cached_property
+    def api(self) -> Any:
+        """The ovsdbapp API object, connected, with the database read; raises Missing or Unavailable."""
+        try:
+            from ovs.db.idl import SchemaHelper
+            from ovsdbapp.backend.ovs_idl import connection, idlutils
+            from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
+        except ImportError as error:
+            raise Missing(
+                f"the Python library {error.name} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
+                "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
+            ) from error
+        for library in ("ovs", "ovsdbapp"):
+            logging.getLogger(library).addHandler(logging.NullHandler())
+            logging.getLogger(library).propagate = False
+        self._probe()
+        try:
+            helper = SchemaHelper(None, idlutils.fetch_schema_json(self.endpoint, "Open_vSwitch"))
+            for table, columns in TABLES.items():
+                helper.register_columns(table, list(columns))
+            link = connection.Connection(connection.OvsdbIdl(self.endpoint, helper), self.timeout)
+            # ovsdbapp keeps the connection on the class; a class of our own lets one process talk to several servers.
+            return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
+        except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
+            raise Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}") from error
+
+    def _probe(self) -> None:
+        """Raise Unavailable unless something listens at a UNIX endpoint; ovsdbapp would try again and again."""
+        scheme, _colon, path = self.endpoint.partition(":")
+        if scheme != "unix":
+            return
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(self.timeout)
+                probe.connect(path)
+        except OSError as error:
+            raise Unavailable(
+                f"the Open vSwitch database does not answer at {self.endpoint} ({os.strerror(error.errno or 0)}); "
+                "start it with: systemctl start openvswitch-switch"
+            ) from error
+
+    @property
+    def root(self) -> Row:
+        """The only row of the table Open_vSwitch."""
+        return next(iter(self.api.tables["Open_vSwitch"].rows.values()))
+
+    def find(self, table: str, name: str) -> Optional[Row]:
+        """Return the row of that name in Bridge, Port or Interface, or None."""
+        if table not in self._index:
+            with self.api.ovsdb_connection.lock:
+                self._index[table] = {row.name: row for row in self.api.tables[table].rows.values()}
+        return self._index[table].get(name)
+
+    def rows(self, table: str) -> list[Row]:
+        """Return all rows of a table."""
+        with self.api.ovsdb_connection.lock:
+            return list(self.api.tables[table].rows.values())
+
+    def bridge_of(self, port: str) -> Row:
+        """Return the bridge that holds the port of that name, or None."""
+        if self._bridge_by_port is None:
+            self._bridge_by_port = {row.name: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
+        return self._bridge_by_port.get(port)
+
+    def change(self, change: Change) -> None:
+        """Add a change to the coming transaction. It is called again when the server asks to try again."""
+        self._changes.append(change)
+
+    def commit(self) -> None:
+        """Make the collected changes in one transaction; raises Unavailable when it is refused or not taken over."""
+        if not self._changes:
+            return
+        changes, self._changes = self._changes, []
+        from ovsdbapp.backend.ovs_idl.command import BaseCommand
+
+        ovsdb = self
+
+        class Changes(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no type information
+            def run_idl(self, txn: Any) -> None:
+                batch = Batch(ovsdb, txn)
+                for change in changes:
+                    change(batch)
+
+        try:
+            with self.api.transaction(check_error=True, log_errors=False) as transaction:
+                transaction.add(Changes(self.api))
+        except Exception as error:  # RuntimeError for a refusal, ovsdbapp's own exceptions for time-outs
+            if "Timeout" in type(error).__name__:
+                raise self._not_taken_over() from error
+            raise Unavailable(f"the Open vSwitch database refused the change: {error}") from error
+        self.forget()
+        if self.root.cur_cfg < self.root.next_cfg:
+            raise self._not_taken_over()
+
+    def _not_taken_over(self) -> Unavailable:
+        return Unavailable(
+            f"ovs-vswitchd did not take the change over within {self.timeout} s; the database may hold it already; "
+            "see: systemctl status ovs-vswitchd"
+        )
+
+    def forget(self) -> None:
+        """Drop the indexes; the rows themselves follow the server."""
+        self._index.clear()
+        self._bridge_by_port = None
+
+    def close(self) -> None:
+        """Stop the monitor."""
+        if "api" in self.__dict__:
+            self.api.ovsdb_connection.stop(self.timeout)

@@ -1,0 +1,279 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The engine: the only control flow of the collection.
+
+``converge`` takes a list of resources and does, for all of them together: observe, plan, apply in stages unless in
+check mode, observe again, verify. It knows no kind and no backend, and it runs without Ansible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, ClassVar, Optional, Protocol
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec, validate
+
+VERIFY_SECONDS = 5.0
+"""How long the node may take to show what was applied: a device appears to OVS, a daemon binds its sockets."""
+
+
+class Stage(enum.IntEnum):
+    """The order of an apply: what is removed goes from the services down, what is made goes from the links up.
+
+    All of OVSDB is one transaction in the middle, whether it adds or removes.
+    """
+
+    STOP_SERVICE = 1
+    DROP_NAT = 2
+    DROP_ADDRESS = 3
+    DROP_LINK = 4
+    DROP_NAMESPACE = 5
+    NAMESPACE = 6
+    LINK = 7
+    OVSDB = 8
+    INTERFACE = 9
+    ADDRESS = 10
+    NAT = 11
+    SERVICE = 12
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change to the node.
+
+    ``apply`` makes it, or adds it to a backend's transaction, which the engine commits when the stage is over.
+    ``predict`` tells the snapshot about side effects that kinds planned later must know of.
+    """
+
+    stage: Stage
+    action: str
+    apply: Callable[[], None]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    predict: Optional[Callable[[], None]] = None
+
+
+class Kind(Protocol):
+    """What the engine asks of a kind. A kind is stateless and never changes the node but through its operations."""
+
+    name: ClassVar[str]
+    options: ClassVar[Mapping[str, Option]]
+    rank: ClassVar[Stage]  # kinds of a lower rank are planned first
+
+    def check(self, want: Spec) -> None:
+        """Raise InvalidValue for options that contradict one another; the node is not looked at."""
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the object that ``want`` names, in this kind's own options, or None when there is none."""
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Return all options as they will be; raise Conflict for what cannot be reached from ``have``."""
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """Return what leads from ``have`` to ``desired``; None on either side means absent."""
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Return what the system itself reports to be wrong with a present object."""
+
+
+class BaseKind:
+    """What most kinds have in common."""
+
+    name: ClassVar[str]
+    options: ClassVar[Mapping[str, Option]]
+    rank: ClassVar[Stage]
+
+    def check(self, want: Spec) -> None:
+        """Accept every combination of valid options."""
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Return ``have`` overlaid with what the user gave."""
+        return {**(have or {}), **given(self.options, want)}
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report nothing."""
+        return ()
+
+
+@dataclass
+class Resource:
+    """An object that should be present or absent, and what the engine found out about it."""
+
+    kind: Kind
+    want: Spec
+    have: Optional[Spec] = None
+    desired: Optional[Spec] = None
+    after: Optional[Spec] = None  # observed after a run, predicted in check mode
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def absent(self) -> bool:
+        return bool(self.want.get("state") == "absent")
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return (self.kind.name, *self.named.values())
+
+    @property
+    def named(self) -> Spec:
+        """The options that say which object is meant."""
+        return {name: self.want[name] for name, option in self.kind.options.items() if option.role is Role.IDENTITY}
+
+    @property
+    def title(self) -> str:
+        """How messages call the object: "veth_pair v0 in namespace blue"."""
+        namespace = self.want.get("namespace")
+        return f"{self.kind.name} {self.want['name']}" + (f" in namespace {namespace}" if namespace else "")
+
+    def shown(self, spec: Optional[Spec]) -> Spec:
+        """Return a spec as results show it, fit to be fed back in."""
+        if spec is None:
+            return {**self.named, "state": "absent"}
+        return {name: value for name, value in spec.items() if value is not None}
+
+
+@dataclass
+class Result:
+    """What a converge did, or in check mode would do; the resources are those that differ."""
+
+    operations: list[dict[str, Any]]
+    changed: list[Resource]
+    resources: list[Resource]
+
+
+def given(options: Mapping[str, Option], want: Spec) -> Spec:
+    """Return the options the user gave, less those that only say how to get there."""
+    return {name: value for name, value in want.items() if value is not None and options[name].role is not Role.POLICY}
+
+
+def differences(have: Optional[Spec], desired: Optional[Spec]) -> dict[str, Any]:
+    """Return ``{option: {"before": ..., "after": ...}}`` for what differs between two present states."""
+    if have is None or desired is None:
+        return {}
+    return {
+        name: {"before": have.get(name), "after": value} for name, value in desired.items() if have.get(name) != value
+    }
+
+
+def resource(kind: Kind, options: Any) -> Resource:
+    """Return a validated resource; raises InvalidValue."""
+    label = options.get("name") if isinstance(options, dict) else None
+    want = validate(kind.options, options, f"{kind.name} {label}" if label else kind.name)
+    result = Resource(kind, want)
+    try:
+        kind.check(want)
+    except (InvalidValue, ValueError) as error:
+        raise InvalidValue(f"{result.title}: {error}") from error
+    return result
+
+
+def converge(node: Node, resources: Sequence[Resource], check: bool) -> Result:
+    """Bring the node to the declared state and return what was done; with ``check``, only what would be done.
+
+    Raises a NetvirtError: before anything was changed for bad input, conflicts and daemons that do not answer, and
+    Failed with what was done and what was not when an operation or the verification failed.
+    """
+    node.require_root()
+    _refuse_duplicates(resources)
+    node.declare(item.identity for item in resources if not item.absent)
+    with contextlib.nullcontext() if check else node.lock():
+        for item in sorted(resources, key=lambda item: item.kind.rank):
+            _plan(node, item)
+        steps = sorted(
+            ((item, operation) for item in resources for operation in item.operations), key=lambda step: step[1].stage
+        )
+        reports = [_report(item, operation) for item, operation in steps]
+        changed = [item for item in resources if item.operations]
+        if not check:
+            if steps:
+                _apply(node, steps, reports)
+            _verify(node, resources, reports)
+    return Result(reports, changed, list(resources))
+
+
+def _refuse_duplicates(resources: Sequence[Resource]) -> None:
+    seen = set()
+    for item in resources:
+        if item.identity in seen:
+            raise InvalidValue(f"{item.title} is declared twice; merge the two declarations into one")
+        seen.add(item.identity)
+
+
+def _plan(node: Node, item: Resource) -> None:
+    try:
+        item.have = item.kind.observe(node, item.want)
+        item.desired = None if item.absent else item.kind.desired(node, item.have, item.want)
+        item.after = item.desired
+        if item.have != item.desired:
+            item.operations = list(item.kind.operations(node, item.have, item.desired))
+    except (Conflict, InvalidValue) as error:
+        raise type(error)(f"{item.title}: {error}") from error
+    for operation in item.operations:
+        if operation.predict is not None:
+            operation.predict()
+
+
+def _report(item: Resource, operation: Operation) -> dict[str, Any]:
+    report = {"kind": item.kind.name, "name": item.want["name"], "action": operation.action}
+    if item.want.get("namespace"):
+        report["namespace"] = item.want["namespace"]
+    if operation.changes:
+        report["changes"] = dict(operation.changes)
+    return report
+
+
+def _apply(node: Node, steps: Sequence[tuple[Resource, Operation]], reports: Sequence[dict[str, Any]]) -> None:
+    """Run the operations, committing the backends' transactions after each stage."""
+    stage_start = 0
+    for index, (item, operation) in enumerate(steps):
+        try:
+            operation.apply()
+        except NetvirtError as error:
+            raise Failed(
+                f"{item.title}: could not {operation.action}: {error}", reports[:index], reports[index:]
+            ) from error
+        if index + 1 < len(steps) and steps[index + 1][1].stage == operation.stage:
+            continue
+        try:
+            node.commit()
+        except NetvirtError as error:
+            raise Failed(str(error), reports[:stage_start], reports[stage_start:]) from error
+        stage_start = index + 1
+
+
+def _verify(node: Node, resources: Sequence[Resource], reports: Sequence[dict[str, Any]]) -> None:
+    """Observe the node until it shows the declared state, and fail with what it lacks after VERIFY_SECONDS."""
+    deadline = time.monotonic() + VERIFY_SECONDS
+    pause = 0.02
+    while True:
+        if reports:
+            node.forget()
+        faults = [fault for item in resources for fault in _faults(node, item)]
+        if not faults:
+            return
+        if time.monotonic() > deadline:
+            raise Failed("; ".join(faults), reports)
+        time.sleep(pause)
+        pause = min(pause * 2, 0.5)
+        node.forget()
+
+
+def _faults(node: Node, item: Resource) -> Iterable[str]:
+    if item.operations:
+        item.after = item.kind.observe(node, item.want)
+        if (item.after is None) != (item.desired is None):
+            yield (
+                f"{item.title} is still there after its removal" if item.absent else f"{item.title} did not come to be"
+            )
+            return
+        for option, values in differences(item.after, item.desired).items():
+            yield f"{item.title}: {option} is {values['before']!r} after it was set to {values['after']!r}"
+    if not item.absent:
+        for problem in item.kind.problems(node, item.want):
+            yield f"{item.title}: {problem}"

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The errors of the collection.
+
+Everything below a module raises one of these; only a module turns one into ``fail_json``. The text of an error is one
+line that names the object, what was found and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class NetvirtError(Exception):
+    """Base of every error that is told to the user."""
+
+
+class InvalidValue(NetvirtError):
+    """An option has a value that can never work, whatever the node looks like."""
+
+
+class Conflict(NetvirtError):
+    """The node holds something that the declared state collides with."""
+
+
+class Missing(NetvirtError):
+    """A library, a program or a privilege that the work needs is not there."""
+
+
+class Unavailable(NetvirtError):
+    """A daemon does not run, does not answer in time, or refused the request."""
+
+
+class LockTimeout(NetvirtError):
+    """Another run holds the lock of this node."""
+
+
+class Failed(NetvirtError):
+    """An operation was tried and did not lead to the declared state.
+
+    ``done`` and ``not_done`` are the operations (as result dictionaries) on either side of the failure.
+    """
+
+    def __init__(
+        self, message: str, done: Sequence[dict[str, Any]] = (), not_done: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.done = list(done)
+        self.not_done = list(not_done)

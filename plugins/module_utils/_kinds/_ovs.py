@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the OVSDB kinds share: the mark of ownership in external_ids, and VLANs of fake bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Row
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import string_map
+
+RESERVED = "netvirt-"
+"""Prefix of the external_ids keys that are the collection's own. Users neither see nor set them."""
+
+OWNER_KEY = RESERVED + "owner"
+
+
+def external_ids(value: Any) -> dict[str, str]:
+    """Canonical form of the option external_ids."""
+    ids = string_map(value)
+    for key in ids:
+        if key.startswith(RESERVED):
+            raise ValueError(f"must not hold {key}: keys that start with {RESERVED} are the collection's own")
+    return ids
+
+
+def without_marks(ids: Mapping[str, str]) -> dict[str, str]:
+    """Return external_ids as users see them."""
+    return {key: value for key, value in ids.items() if not key.startswith(RESERVED)}
+
+
+def with_marks(ids: Mapping[str, str], row: Row) -> dict[str, str]:
+    """Return the user's external_ids together with the marks that the row has."""
+    marks = {key: value for key, value in row.external_ids.items() if key.startswith(RESERVED)}
+    return {**ids, **marks}
+
+
+def fake_bridge(node: Node, name: str) -> Optional[Row]:
+    """Return the port row of the fake bridge of that name, or None."""
+    port = node.ovsdb.find("Port", name)
+    return port if port is not None and port.fake_bridge else None
+
+
+def optional(row_value: list[Any], default: Any) -> Any:
+    """Return the value of a column that holds at most one, or the default that OVS assumes."""
+    return row_value[0] if row_value else default
+
+
+def interface_problems(interface: Row, device_required: bool = True) -> Iterable[str]:
+    """Report an interface that ovs-vswitchd could not open (ovs-vswitchd.conf.db(5): error, ofport).
+
+    A device that does not exist yet is no problem unless it is required: OVS attaches it when it appears.
+    """
+    error = optional(interface.error, "")
+    ofport = optional(interface.ofport, -1)
+    if not device_required and (not error or "No such device" in error):
+        return
+    if error:
+        yield f"Open vSwitch cannot use the interface {interface.name}: {error}"
+    elif ofport < 0:
+        yield f"Open vSwitch gave the interface {interface.name} no port number; see its log"

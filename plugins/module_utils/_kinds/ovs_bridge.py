@@ -1,0 +1,265 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``ovs_bridge``: a bridge of Open vSwitch, or a fake bridge, which is a VLAN of its parent (ovs-vsctl(8))."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
+    OWNER_KEY,
+    external_ids,
+    fake_bridge,
+    interface_problems,
+    optional,
+    with_marks,
+    without_marks,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15")
+_FAKE_OPTIONS = {"name", "parent", "vlan", "external_ids"}
+_COLUMNS = {
+    "datapath_type": "datapath_type",
+    "fail_mode": "fail_mode",
+    "protocols": "protocols",
+    "stp": "stp_enable",
+    "rstp": "rstp_enable",
+    "mcast_snooping": "mcast_snooping_enable",
+}
+_CONFIG_OPTIONS = {"hwaddr": "hwaddr", "datapath_id": "datapath-id"}  # option: key of Bridge.other_config
+
+# Canonical values of a real bridge on which nothing was ever set (ovs-vswitchd.conf.db(5)).
+_DEFAULTS: Spec = {
+    "parent": "",
+    "datapath_type": "system",
+    "fail_mode": "standalone",
+    "protocols": [],
+    "controllers": [],
+    "datapath_id": "",
+    "hwaddr": "",
+    "stp": False,
+    "rstp": False,
+    "mcast_snooping": False,
+    "external_ids": {},
+    "other_config": {},
+}
+
+
+def _protocols(names: Any) -> list[str]:
+    for name in names:
+        if name not in _PROTOCOLS:
+            raise ValueError(f"must be a list of {', '.join(_PROTOCOLS)}, not {name!r}")
+    return sorted(set(names))
+
+
+def _datapath_id(value: str) -> str:
+    text = value.lower()
+    if text and not re.fullmatch("[0-9a-f]{16}", text):
+        raise ValueError(f"must be 16 hexadecimal digits, not {value!r}")
+    return text
+
+
+def _controllers(targets: Any) -> list[str]:
+    for target in targets:
+        if not re.fullmatch(r"(ssl|tcp|unix|pssl|ptcp|punix):\S+", str(target)):
+            raise ValueError(f"must be a list of connection methods such as tcp:192.0.2.1:6653, not {target!r}")
+    return sorted(set(targets))
+
+
+def _other_config(value: Any) -> dict[str, str]:
+    config = values.string_map(value)
+    for option, key in _CONFIG_OPTIONS.items():
+        if key in config:
+            raise ValueError(f"must not hold {key}; use the option {option}")
+    return config
+
+
+class OvsBridge(BaseKind):
+    """See plugins/modules/ovs_bridge.py for the meaning of the options."""
+
+    name = "ovs_bridge"
+    rank = Stage.OVSDB
+    options = {
+        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
+        "state": STATE,
+        "parent": Option(canonical=lambda name: name and values.interface_name(name)),
+        "vlan": Option(type="int", canonical=values.vlan_id),
+        "datapath_type": Option(choices=("system", "netdev")),
+        "fail_mode": Option(choices=("standalone", "secure")),
+        "protocols": Option(type="list", elements="str", canonical=_protocols),
+        "controllers": Option(type="list", elements="str", canonical=_controllers),
+        "datapath_id": Option(canonical=_datapath_id),
+        "hwaddr": Option(canonical=lambda mac: mac and values.mac(mac)),
+        "stp": Option(type="bool"),
+        "rstp": Option(type="bool"),
+        "mcast_snooping": Option(type="bool"),
+        "external_ids": Option(type="dict", canonical=external_ids),
+        "other_config": Option(type="dict", canonical=_other_config),
+    }
+
+    def check(self, want: Spec) -> None:
+        """Parent and VLAN go together, and a fake bridge has no switch of its own to configure."""
+        if want["state"] == "absent":
+            return
+        if bool(want["parent"]) != (want["vlan"] is not None):
+            raise InvalidValue("parent and vlan belong together: both make a fake bridge, neither a real one")
+        if want["parent"]:
+            own = sorted(name for name in _DEFAULTS if want[name] not in (None, "") and name not in _FAKE_OPTIONS)
+            if own:
+                raise InvalidValue(f"a fake bridge has no {', '.join(own)}; set it on its parent {want['parent']}")
+            if want["parent"] == want["name"]:
+                raise InvalidValue("a bridge cannot be its own parent")
+        if want["stp"] and want["rstp"]:
+            raise InvalidValue("stp and rstp exclude one another; enable one of them")
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the bridge, real or fake."""
+        bridge = node.ovsdb.find("Bridge", want["name"])
+        if bridge is not None:
+            return _observed(bridge)
+        port = fake_bridge(node, want["name"])
+        if port is None:
+            return None
+        return {
+            "name": port.name,
+            "parent": node.ovsdb.bridge_of(port.name).name,
+            "vlan": optional(port.tag, 0),
+            "external_ids": without_marks(port.external_ids),
+        }
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """A bridge stays what it is: real, or fake under the same parent."""
+        parent = want["parent"] or ""
+        if have is not None and want["parent"] is None:
+            parent = have["parent"]
+        if have is None:
+            port = node.ovsdb.find("Port", want["name"])
+            if port is not None:
+                raise Conflict(f"a port of that name is on bridge {node.ovsdb.bridge_of(want['name']).name}; remove it")
+            if parent and node.ovsdb.find("Bridge", parent) is None and not node.declared(self.name, parent):
+                raise Conflict(f"its parent {parent} does not exist; declare it with ovs_bridge")
+            have = {"name": want["name"]} if parent else dict(_DEFAULTS)
+        elif have["parent"] != parent:
+            raise Conflict(
+                f"it is a {'fake bridge under ' + have['parent'] if have['parent'] else 'real bridge'} "
+                f"and cannot become {'a fake bridge under ' + parent if parent else 'a real one'}; remove it first"
+            )
+        return super().desired(node, have, want)
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation, which joins the OVSDB transaction."""
+        changes = differences(have, desired)
+        if desired is None:
+            assert have is not None
+            change, action = _delete(have), "delete"
+        elif have is None:
+            change, action = _create(desired, node.settings.owner), "create"
+        else:
+            change, action = _update(have, desired, changes), "update"
+        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report a bridge whose own interface does not work, as when the kernel has no Open vSwitch datapath."""
+        interface = node.ovsdb.find("Interface", want["name"])
+        for problem in interface_problems(interface) if interface is not None else ():
+            yield f"{problem}; where the kernel has no Open vSwitch datapath, set datapath_type: netdev"
+
+
+def _observed(bridge: Row) -> Spec:
+    config = dict(bridge.other_config)
+    return {
+        "name": bridge.name,
+        "parent": "",
+        "datapath_type": bridge.datapath_type or "system",
+        "fail_mode": optional(bridge.fail_mode, "standalone"),
+        "protocols": sorted(bridge.protocols),
+        "controllers": sorted(row.target for row in bridge.controller),
+        "datapath_id": config.pop("datapath-id", ""),
+        "hwaddr": config.pop("hwaddr", ""),
+        "stp": bridge.stp_enable,
+        "rstp": bridge.rstp_enable,
+        "mcast_snooping": bridge.mcast_snooping_enable,
+        "external_ids": without_marks(bridge.external_ids),
+        "other_config": config,
+    }
+
+
+def _create(desired: Spec, owner: str) -> Change:
+    def change(batch: Batch) -> None:
+        name = desired["name"]
+        interface = batch.insert("Interface", name=name, type="internal")
+        port = batch.insert("Port", name=name, interfaces=[interface], external_ids={OWNER_KEY: owner})
+        if desired.get("parent"):
+            port.fake_bridge = True
+            batch.find("Bridge", desired["parent"]).addvalue("ports", port)
+            _write_fake(batch, desired, port)
+        else:
+            bridge = batch.insert("Bridge", name=name, ports=[port], external_ids={OWNER_KEY: owner})
+            batch.root.addvalue("bridges", bridge)
+            _write(batch, {key: value for key, value in desired.items() if value != _DEFAULTS.get(key)}, bridge)
+
+    return change
+
+
+def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> Change:
+    options = {name: desired[name] for name in changed}
+
+    def change(batch: Batch) -> None:
+        if not desired["parent"]:
+            _write(batch, options, batch.find("Bridge", desired["name"]))
+            return
+        _write_fake(batch, options, batch.find("Port", desired["name"]))
+        if "vlan" in options:  # the ports on a fake bridge are those of its parent with its VLAN
+            for port in batch.find("Bridge", desired["parent"]).ports:
+                if port.tag == [have["vlan"]] and not port.fake_bridge:
+                    port.tag = options["vlan"]
+
+    return change
+
+
+def _delete(have: Spec) -> Change:
+    def change(batch: Batch) -> None:
+        if not have["parent"]:
+            batch.root.delvalue("bridges", batch.find("Bridge", have["name"]))
+            return
+        parent = batch.find("Bridge", have["parent"])
+        for port in parent.ports:
+            if port.name == have["name"] or (port.tag == [have["vlan"]] and not port.fake_bridge):
+                parent.delvalue("ports", port)
+
+    return change
+
+
+def _write_fake(batch: Batch, options: Spec, port: Row) -> None:
+    if "vlan" in options:
+        port.tag = options["vlan"]
+    if "external_ids" in options:
+        port.external_ids = with_marks(options["external_ids"], port)
+
+
+def _write(batch: Batch, options: Spec, bridge: Row) -> None:
+    for option, column in _COLUMNS.items():
+        if option in options:
+            setattr(bridge, column, options[option])
+    if "controllers" in options:
+        bridge.controller = [batch.insert("Controller", target=target) for target in options["controllers"]]
+    if "external_ids" in options:
+        bridge.external_ids = with_marks(options["external_ids"], bridge)
+    if options.keys() & {"other_config", *_CONFIG_OPTIONS}:
+        bridge.other_config = _config(options, dict(getattr(bridge, "other_config", {})))
+
+
+def _config(options: Spec, config: dict[str, str]) -> dict[str, str]:
+    """Return Bridge.other_config with the options laid over it."""
+    own = {key: options.get(option, config.get(key, "")) for option, key in _CONFIG_OPTIONS.items()}
+    others = options.get("other_config", {key: value for key, value in config.items() if key not in own})
+    return {**others, **{key: value for key, value in own.items() if value}}

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The door between Ansible and the engine: argument spec in, results or one clear line out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import (
+    Kind,
+    Resource,
+    Result,
+    converge,
+    differences,
+    resource,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Failed, NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
+
+
+def settings(module: AnsibleModule) -> Settings:
+    """Return the run-level options of a module."""
+    return Settings(**validate(SETTINGS, {name: module.params[name] for name in SETTINGS}, "settings"))
+
+
+def run(module: AnsibleModule, kinds_and_options: list[tuple[Kind, Any]]) -> Result:
+    """Converge and return what was done; ends the module with one line on an error."""
+    node = None
+    try:
+        node = Node(settings(module))
+        result = converge(node, [resource(kind, options) for kind, options in kinds_and_options], module.check_mode)
+    except Failed as error:
+        module.fail_json(
+            msg=str(error), changed=bool(error.done), operations=error.done, operations_not_done=error.not_done
+        )
+    except NetvirtError as error:
+        module.fail_json(msg=str(error), changed=False, operations=[])
+    finally:
+        if node is not None:
+            node.close()
+    return result
+
+
+def run_kind(kind: Kind) -> None:
+    """The whole of a module that is the door to one kind."""
+    module = AnsibleModule(
+        argument_spec={**argument_spec(kind.options), **argument_spec(SETTINGS)}, supports_check_mode=True
+    )
+    options = {name: module.params[name] for name in kind.options}
+    result = run(module, [(kind, options)])
+    (item,) = result.resources
+    module.exit_json(
+        changed=bool(result.operations),
+        operations=result.operations,
+        before=item.shown(item.have),
+        after=item.shown(item.after),
+        diff=difference(item),
+    )
+
+
+def difference(item: Resource) -> dict[str, Any]:
+    """Return Ansible's before/after pair, reduced to the options that differ."""
+    if not item.operations:
+        return {"before": {}, "after": {}}
+    before, after = item.shown(item.have), item.shown(item.after)
+    if item.have is not None and item.after is not None:
+        changed = differences(item.have, item.after)
+        before = {name: values["before"] for name, values in changed.items()}
+        after = {name: values["after"] for name, values in changed.items()}
+    return {"before": before, "after": after, "before_header": item.title, "after_header": item.title}

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The node that a run works on: its backends, opened when first needed, and the lock that serialises runs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
+
+RUN_DIRECTORY = "/run/netvirt"
+
+SETTINGS = {
+    "owner": Option(canonical=object_name, default="netvirt", role=Role.POLICY),
+    "ovsdb": Option(canonical=text, default="unix:/var/run/openvswitch/db.sock", role=Role.POLICY),
+    "timeout": Option(type="int", canonical=integer(1, 600), default=10, role=Role.POLICY),
+    "lock_timeout": Option(type="int", canonical=integer(0, 3600), default=60, role=Role.POLICY),
+}
+"""Options of a whole run; every module has them."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values of SETTINGS: owner of what is made, OVSDB endpoint, seconds to wait for daemons and for the lock."""
+
+    owner: str = "netvirt"
+    ovsdb: str = "unix:/var/run/openvswitch/db.sock"
+    timeout: int = 10
+    lock_timeout: int = 60
+
+
+class Node:
+    """One node during one run. Close it to release sockets."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._declared: set[Hashable] = set()
+
+    @cached_property
+    def ovsdb(self) -> Ovsdb:
+        return Ovsdb(self.settings.ovsdb, self.settings.timeout)
+
+    @cached_property
+    def netlink(self) -> Netlink:
+        return Netlink()
+
+    @cached_property
+    def nft(self) -> Nft:
+        return Nft(self.settings.timeout)
+
+    @cached_property
+    def files(self) -> Files:
+        return Files()
+
+    @cached_property
+    def systemd(self) -> Systemd:
+        return Systemd(self.settings.timeout)
+
+    @property
+    def _opened(self) -> list[Any]:
+        """The backends in use, in the order in which their transactions are committed."""
+        return [
+            self.__dict__[name] for name in ("netlink", "ovsdb", "nft", "files", "systemd") if name in self.__dict__
+        ]
+
+    def declare(self, identities: Iterable[Hashable]) -> None:
+        """Remember which objects the run makes, for kinds that need one another."""
+        self._declared = set(identities)
+
+    def declared(self, *identity: Hashable) -> bool:
+        """Tell whether this run makes the object, e.g. ``declared("ovs_bridge", "br-int")``."""
+        return identity in self._declared
+
+    def commit(self) -> None:
+        """Make the changes that the backends have collected."""
+        for backend in self._opened:
+            backend.commit()
+
+    def forget(self) -> None:
+        """Drop what was read, so that it is read again."""
+        for backend in self._opened:
+            backend.forget()
+
+    def close(self) -> None:
+        """Release the backends' sockets."""
+        for backend in self._opened:
+            backend.close()
+
+    def require_root(self) -> None:
+        """Raise Missing unless the process has root's rights."""
+        if os.geteuid() != 0:
+            raise Missing(f"root is needed on the node, not uid {os.geteuid()}; run the task with become: true")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds."""
+        os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
+        path = os.path.join(RUN_DIRECTORY, "lock")
+        deadline = time.monotonic() + self.settings.lock_timeout
+        with open(path, "a", encoding="utf-8") as handle:
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise LockTimeout(
+                            f"another run holds {path} for more than {self.settings.lock_timeout} s; "
+                            "wait for it to end or raise lock_timeout"
+                        ) from None
+                time.sleep(0.1)
+            yield

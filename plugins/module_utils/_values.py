@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Canonical forms and range checks of single values.
+
+Each function takes what a user may write and returns the one form in which the value is compared and shown. It raises
+``ValueError`` with a sentence without a subject ("must be ..."); the caller knows the object and the option. Every
+function is idempotent: ``f(f(x)) == f(x)``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Callable
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]*")
+_HOSTNAME_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_DURATION_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+IFNAMSIZ = 16  # linux/if.h, including the final NUL byte
+
+
+def integer(low: int, high: int) -> Callable[[Any], int]:
+    """Return a function that accepts whole numbers (or their decimal text) from ``low`` to ``high``."""
+
+    def canonical(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError(f"must be a whole number from {low} to {high}, not {value!r}")
+        text = str(value).strip()
+        if not re.fullmatch(r"[+-]?[0-9]{1,20}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}, not {value!r}")
+        return int(text)
+
+    return canonical
+
+
+vlan_id = integer(1, 4094)  # IEEE 802.1Q: 0 is a priority tag, 4095 is reserved
+port_number = integer(1, 65535)
+mtu = integer(68, 65535)  # RFC 791 asks for 68; the kernel refuses what the device cannot do
+
+
+def vlan_set(values: Any) -> list[int]:
+    """Return the VLAN ids sorted and without repetition."""
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(f"must be a list of VLAN ids, not {values!r}")
+    return sorted({vlan_id(value) for value in values})
+
+
+def text(value: Any) -> str:
+    """Return a printable one-line string."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {value!r}")
+    if not value.isprintable():
+        raise ValueError(f"must be printable text on one line, not {value!r}")
+    return value
+
+
+def _name(value: Any, limit: int) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
+        raise ValueError(f"must consist of letters, digits and _.:@+- and start with a letter or digit, not {value!r}")
+    if len(value.encode()) > limit:
+        raise ValueError(f"must have at most {limit} characters, not {len(value)} ({value!r})")
+    return value
+
+
+def interface_name(value: Any) -> str:
+    """Return a name that Linux and OVS accept for an interface (at most 15 bytes)."""
+    return _name(value, IFNAMSIZ - 1)
+
+
+def object_name(value: Any) -> str:
+    """Return a name fit for a namespace, a file or a unit (at most 64 characters, never a path)."""
+    return _name(value, 64)
+
+
+def mac(value: Any) -> str:
+    """Return a unicast MAC address in lower case with colons."""
+    result = re.sub(r"[-.:]", "", value).lower() if isinstance(value, str) else ""
+    result = ":".join(result[i : i + 2] for i in range(0, len(result), 2))
+    if not _MAC.fullmatch(result):
+        raise ValueError(f"must be a MAC address such as 52:54:00:12:34:56, not {value!r}")
+    if int(result[:2], 16) & 1 or result == "00:00:00:00:00:00":
+        raise ValueError(f"must be a unicast MAC address, not {value!r}")
+    return result
+
+
+def address(value: Any) -> str:
+    """Return an IPv4 or IPv6 address without prefix, in its shortest form (RFC 5952)."""
+    try:
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError(f"must be an IPv4 or IPv6 address, not {value!r}") from None
+
+
+def cidr(value: Any) -> str:
+    """Return an address with its prefix length, e.g. ``10.0.0.1/24``; a host address gets /32 or /128."""
+    try:
+        return str(ipaddress.ip_interface(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError(f"must be an address with prefix length such as 10.0.0.1/24, not {value!r}") from None
+
+
+def network(value: Any) -> str:
+    """Return a network such as ``10.0.0.0/24``; bits beyond the prefix are refused."""
+    try:
+        return str(ipaddress.ip_network(value if isinstance(value, str) else ""))
+    except ValueError as error:
+        hint = f" ({error})" if "host bits" in str(error) else ""
+        raise ValueError(f"must be a network such as 10.0.0.0/24, not {value!r}{hint}") from None
+
+
+def destination(value: Any) -> str:
+    """Return a route's destination; ``default`` is 0.0.0.0/0 and ``default6`` is ::/0."""
+    return network({"default": "0.0.0.0/0", "default6": "::/0"}.get(value, value) if isinstance(value, str) else value)
+
+
+def family(value: str) -> int:
+    """Return 4 or 6 for a canonical address, CIDR or network."""
+    return 6 if ":" in value else 4
+
+
+def address_key(value: str) -> tuple[int, int, int]:
+    """Sort key for canonical addresses and networks: by family, number, prefix."""
+    interface = ipaddress.ip_interface(value)
+    return interface.version, int(interface), interface.network.prefixlen
+
+
+def unique(canonical: Callable[[Any], str], key: Callable[[str], Any] = address_key) -> Callable[[Any], list[str]]:
+    """Return a function that makes a sorted list without repetition out of a list of such values."""
+
+    def canonical_list(values: Any) -> list[str]:
+        if not isinstance(values, (list, tuple)):
+            raise ValueError(f"must be a list, not {values!r}")
+        return sorted({canonical(value) for value in values}, key=key)
+
+    return canonical_list
+
+
+def string_map(value: Any) -> dict[str, str]:
+    """Return a map of text to text as OVSDB holds it: numbers as decimal text, booleans as true/false."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a dictionary, not {value!r}")
+    result = {}
+    for key, item in value.items():
+        if isinstance(item, bool):
+            item = "true" if item else "false"
+        elif isinstance(item, (int, float)):
+            item = str(item)
+        result[text(key)] = text(item)
+    return result
+
+
+def hostname(value: Any) -> str:
+    """Return a host or domain name in lower case (RFC 1123)."""
+    result = value.lower().rstrip(".") if isinstance(value, str) else ""
+    if not result or len(result) > 253 or not all(_HOSTNAME_LABEL.fullmatch(label) for label in result.split(".")):
+        raise ValueError(f"must be a host or domain name, not {value!r}")
+    return result
+
+
+def duration(value: Any) -> str:
+    """Return a lease time as seconds in decimal text, or ``infinite``; ``24h`` and ``90m`` are understood."""
+    found = _DURATION.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
+    if value == "infinite":
+        return "infinite"
+    if not found or isinstance(value, bool):
+        raise ValueError(f"must be a number of seconds, a time such as 24h, or infinite, not {value!r}")
+    seconds = int(found[1]) * _DURATION_SECONDS[found[2]]
+    if not 120 <= seconds < 2**32 - 1:  # dnsmasq raises what is under two minutes; RFC 2131 has 32 bits
+        raise ValueError(f"must be at least 120 seconds and less than 2^32 - 1, not {value!r}")
+    return str(seconds)
