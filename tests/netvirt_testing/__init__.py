@@ -1,0 +1,3 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ./test runs and what the tests on the lab share."""

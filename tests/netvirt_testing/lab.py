@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab fleet as tests see it: nodes over SSH, playbooks and single modules by Ansible."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netvirt_testing.paths import LOGS, ROOT, environment
+from netvirt_testing.report import say
+
+LAB_STATE = Path("/var/lib/netvirt-lab")
+CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
+CONTROL_PATH = "~/.ansible/cp/nv-%C"
+TIMEOUT = 120
+
+
+class LabError(Exception):
+    """A lab that does not come up, or a command in it that should have worked."""
+
+
+@dataclass
+class TaskResult:
+    """What one task did on one host."""
+
+    host: str
+    task: str
+    status: str  # ok, failed, skipped, unreachable
+    result: dict[str, Any]
+
+
+@dataclass
+class PlayResult:
+    """What a run of ansible-playbook (or ansible) did."""
+
+    returncode: int
+    output: str
+    tasks: list[TaskResult] = field(default_factory=list)
+
+    @property
+    def changed(self) -> list[TaskResult]:
+        """Return the results that report a change."""
+        return [task for task in self.tasks if task.result.get("changed")]
+
+    @property
+    def failed(self) -> list[TaskResult]:
+        """Return the results that failed, or whose host was not reached."""
+        return [task for task in self.tasks if task.status in {"failed", "unreachable"}]
+
+    def of(self, host: str, task: str) -> dict[str, Any]:
+        """Return the result of the last task of that name on that host."""
+        found = [item.result for item in self.tasks if item.host == host and task in item.task]
+        if not found:
+            raise LabError(f"no task like {task!r} ran on {host}:\n{self.output}")
+        return found[-1]
+
+
+@dataclass
+class Lab:
+    """A lab that is up."""
+
+    name: str
+    inventory: Path
+    hosts: dict[str, dict[str, Any]]
+
+    @classmethod
+    def attach(cls, name: str) -> Lab:
+        """Return the running lab of that name; raise LabError when there is none."""
+        inventory = LAB_STATE / name / "inventory.yml"
+        if not inventory.exists():
+            raise LabError(f"Lab {name} is not up; ./test integration --keep-lab leaves one running")
+        listing = subprocess.run(
+            ["ansible-inventory", "-i", str(inventory), "--list"],
+            env=environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        return cls(name, inventory, json.loads(listing)["_meta"]["hostvars"])
+
+    @property
+    def nodes(self) -> list[str]:
+        """Return the names of the nodes that are reached over SSH."""
+        return [name for name, variables in self.hosts.items() if variables.get("ansible_connection", "ssh") == "ssh"]
+
+    def ssh(self, node: str) -> list[str]:
+        """Return the ssh command up to and including the destination."""
+        variables = self.hosts[node]
+        command = ["ssh", "-o", "ControlMaster=auto", "-o", f"ControlPath={CONTROL_PATH}", "-o", "ControlPersist=60"]
+        command += shlex.split(variables.get("ansible_ssh_common_args", ""))
+        if key := variables.get("ansible_ssh_private_key_file", variables.get("ansible_private_key_file")):
+            command += ["-i", key]
+        command += ["-p", str(variables.get("ansible_port", 22))]
+        return [*command, f"{variables.get('ansible_user', 'root')}@{variables.get('ansible_host', node)}"]
+
+    def run(
+        self, node: str, argv: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float = TIMEOUT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on a node; with ``check``, a status other than 0 raises LabError with what it printed."""
+        result = subprocess.run(
+            [*self.ssh(node), shlex.join(argv)],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and result.returncode:
+            raise LabError(f"{node}: {shlex.join(argv)}: {result.returncode}\n{result.stdout}{result.stderr}")
+        return result
+
+    def json(self, node: str, argv: Sequence[str]) -> Any:
+        """Run a command on a node and return the JSON it prints; nothing at all counts as an empty list."""
+        return json.loads(self.run(node, argv).stdout.strip() or "[]")
+
+    def playbook(self, path: str | Path, *arguments: str, check: bool = False, timeout: float = 600) -> PlayResult:
+        """Run a playbook (a path relative to the checkout) on the lab; the caller looks at what came out."""
+        command = ["ansible-playbook", "-i", str(self.inventory), str(ROOT / path), *arguments]
+        return run_ansible(command + (["--check", "--diff"] if check else []), timeout)
+
+    def module(
+        self, node: str, name: str, options: Mapping[str, Any], *, check: bool = False, diff: bool = True
+    ) -> dict[str, Any]:
+        """Run one module of the collection on one node and return its result, ``failed`` included."""
+        fqcn = name if "." in name else f"netvirt.fabric.{name}"
+        command = ["ansible", "-i", str(self.inventory), node, "-m", fqcn, "-a", json.dumps(dict(options))]
+        command += ["--check"] * check + ["--diff"] * diff
+        outcome = run_ansible(command, TIMEOUT)
+        if not outcome.tasks:
+            raise LabError(f"{node}: {fqcn} gave no result:\n{outcome.output}")
+        return outcome.tasks[-1].result
+
+    def close(self) -> None:
+        """End the SSH connections that are kept open."""
+        for node in self.nodes:
+            command = self.ssh(node)
+            subprocess.run([*command[:-1], "-O", "exit", command[-1]], capture_output=True, check=False)
+
+
+def run_ansible(command: Sequence[str], timeout: float) -> PlayResult:
+    """Run an Ansible command with the callback that writes every result as a line of JSON."""
+    with tempfile.NamedTemporaryFile(prefix="netvirt-results-", suffix=".jsonl") as results:
+        variables = {
+            **environment(),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "netvirt_results",
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+            "NETVIRT_RESULTS": results.name,
+        }
+        process = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        lines = Path(results.name).read_text(encoding="utf-8").splitlines()
+    return PlayResult(process.returncode, process.stdout, [TaskResult(**json.loads(line)) for line in lines])
+
+
+def lab_playbook(name: str, action: str, *arguments: str) -> None:
+    """Run playbooks/lab_up.yml or lab_down.yml; raise LabError with the end of its output when it fails."""
+    log = LOGS / f"lab-{name}-{action}.log"
+    command = ["ansible-playbook", str(ROOT / "playbooks" / f"lab_{action}.yml"), "-e", f"lab_name={name}", *arguments]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as output:
+        status = subprocess.run(
+            command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        ).returncode
+    if status:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
+        raise LabError(f"Lab {name}: lab_{action}.yml failed ({status}); full output in {log}\n{tail}")
+
+
+@contextmanager
+def lab_running(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
+    """Bring a lab up and take it down whatever happens, unless it is to be kept."""
+    if os.geteuid() != 0:
+        raise LabError("A lab needs root")
+    say(f"    lab {name}: bringing up {', '.join(nodes)}")
+    lab = None
+    try:
+        lab_playbook(name, "up", "-e", json.dumps({"lab_nodes": [{"name": node} for node in nodes]}))
+        lab = Lab.attach(name)
+        yield lab
+    finally:
+        if lab:
+            lab.close()
+        if keep and lab:
+            say(f"    lab {name}: left running; inventory {lab.inventory}")
+        else:
+            lab_playbook(name, "down")

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The group ``sanity``: ansible-test on a copy, since it wants a git checkout at ansible_collections/netvirt/fabric."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from netvirt_testing.paths import CACHE, LOGS, ROOT, VENV_BIN, environment, source_files
+from netvirt_testing.report import Tally, say
+
+COPY = CACHE / "sanity" / "ansible_collections" / "netvirt" / "fabric"
+RUNNING = re.compile(r'^Running sanity test "(.+)$', re.MULTILINE)
+FAILED = re.compile(r"^FATAL: The (\d+) sanity test\(s\) listed below", re.MULTILINE)
+
+# ansible-test fetches get-pip.py from a host that is no package registry. This does the same with what Python carries,
+# whose pip is good enough. PIP_CERT is set in it because ansible-test does not hand such variables on.
+GET_PIP = """\
+import ensurepip
+import os
+import subprocess
+import sys
+
+environment = dict(os.environ)
+ensurepip.bootstrap()
+os.environ.clear()  # ensurepip switches pip's configuration off.
+os.environ.update(environment)
+{cert}
+arguments = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel") and word[:5] != "pip=="]
+if all(word.startswith("-") for word in arguments):
+    sys.exit(0)
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + arguments))
+"""
+
+
+def provide_get_pip() -> None:
+    """Put the script where ansible-test keeps its download, unless there is one."""
+    ansible_test = next(VENV_BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal"))
+    for version in re.findall(
+        r"\bpip='([\d.]+)'", (ansible_test / "python_requirements.py").read_text(encoding="utf-8")
+    ):
+        target = Path("~/.ansible/test/cache", f"get_pip_{version.replace('.', '_')}.py").expanduser()
+        if not target.exists():
+            cert = os.environ.get("PIP_CERT")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            line = f'os.environ["PIP_CERT"] = {cert!r}' if cert else ""
+            target.write_text(GET_PIP.format(cert=line), encoding="utf-8")
+
+
+def python_path() -> str:
+    """Return PATH without the directories that offer a Python that does not start, and with the oldest one for nodes.
+
+    ansible-test takes any ``python3.N`` it finds, and pyenv's stubs exist for versions that are not switched on.
+    """
+    directories = [str(VENV_BIN), *os.environ["PATH"].split(":")]
+    directories += [str(path) for path in Path("~/.pyenv/versions").expanduser().glob("3.9.*/bin")]
+    return ":".join(directory for directory in directories if all(map(starts, Path(directory).glob("python3.[0-9]*"))))
+
+
+def starts(python: Path) -> bool:
+    """Tell whether a program is a Python that runs; its companions, such as python3.11-config, pass."""
+    if not re.fullmatch(r"python3\.\d+", python.name):
+        return True
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def make_copy() -> None:
+    """Copy the files git knows of, and make the copy a repository of its own."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    for path in source_files():
+        (COPY / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, COPY / path, follow_symlinks=False)
+    subprocess.run(["git", "init", "--quiet", "."], cwd=COPY, check=True)
+
+
+def run(tally: Tally) -> None:
+    """Run ansible-test sanity; each of its tests is one test."""
+    provide_get_pip()
+    make_copy()
+    variables = {**environment(), "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "sanity"), "PATH": python_path()}
+    result = subprocess.run(
+        ["ansible-test", "sanity", "--color", "no"],
+        cwd=COPY,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    (LOGS / "sanity.log").write_text(result.stdout, encoding="utf-8")
+    count(tally, result.returncode, result.stdout)
+    shutil.rmtree(CACHE / "sanity", ignore_errors=True)
+
+
+def count(tally: Tally, status: int, output: str) -> None:
+    """Count what ansible-test ran and what of it failed."""
+    ran = len(set(RUNNING.findall(output)))
+    if not status:
+        tally.passed += ran
+        return
+    say("\n".join(line for line in output.splitlines() if line.startswith(("ERROR: ", "FATAL: "))))
+    failed = FAILED.search(output)
+    tally.failed += int(failed[1]) if failed else 1
+    tally.passed += max(ran - tally.failed, 0)
+    say(f"ansible-test failed ({status}); full output in {LOGS / 'sanity.log'}")
