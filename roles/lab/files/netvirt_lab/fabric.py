@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's own network: a namespace with a bridge per network, one link to this machine, and the upstream host.
+
+This machine's own network sees one more interface, the management link, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from .model import MANAGEMENT, Lab, Network, Upstream, mac, namespace
+from .system import LabError, PidFile, run, spawn, wait_until
+
+PROGRAM = Path(__file__).parent.parent / "nvlab.py"
+HOST_END = "host"
+UPSTREAM_END = "upstream"
+
+
+def in_namespace(name: str) -> list[str]:
+    """Return the words that run a command in a named namespace and leave its mounts alone.
+
+    ``ip netns exec`` would mount another /sys, and hide the control groups with it.
+    """
+    return ["nsenter", f"--net=/run/netns/{name}", "--"]
+
+
+def ip(*words: str, netns: str | None = None) -> None:
+    """Run one ``ip`` command, in a named namespace if one is given."""
+    run("configure the lab's network", ["ip", *(["-n", netns] if netns else []), *words])
+
+
+def links(netns: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the links of a namespace by name."""
+    listed = run("list links", ["ip", *(["-n", netns] if netns else []), "-j", "link", "show"])
+    return {link["ifname"]: link for link in json.loads(listed or "[]")}
+
+
+def namespaces() -> set[str]:
+    """Return the names of all namespaces."""
+    return {item["name"] for item in json.loads(run("list namespaces", ["ip", "-j", "netns", "list"]) or "[]")}
+
+
+def ensure(lab: Lab) -> list[str]:
+    """Make what is missing of the lab's network; return what was made."""
+    changes = _ensure_namespace(lab.namespace, ipv6=False)
+    changes += _ensure_bridges(lab)
+    changes += _ensure_host_link(lab)
+    if lab.upstream:
+        changes += _ensure_upstream(lab, lab.upstream)
+    return changes
+
+
+def remove(lab: str) -> list[str]:
+    """Remove the lab's network; return what was removed."""
+    name = namespace(lab)
+    changes: list[str] = []
+    if not shutil.which("ip"):  # Then nothing was ever made.
+        return changes
+    if name in links():
+        ip("link", "delete", name)
+        changes.append(f"link {name} removed")
+    for found in sorted(namespaces() & {name, f"{name}-up"}):
+        ip("netns", "delete", found)
+        changes.append(f"namespace {found} removed")
+    return changes
+
+
+def attach(netns: str, end: str, bridge: str, mtu: int) -> None:
+    """Make the lab's end of a link a port of its bridge."""
+    ip("link", "set", "dev", end, "mtu", str(mtu), "master", bridge, "up", netns=netns)
+
+
+def _ensure_namespace(name: str, *, ipv6: bool) -> list[str]:
+    if name in namespaces():
+        return []
+    ip("netns", "add", name)
+    # A new namespace may inherit forwarding from this machine.
+    settings = ["net.ipv4.ip_forward=0"]
+    if not ipv6:  # A bridge or a host end with IPv6 would send neighbour and multicast reports into the networks.
+        settings += ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
+    run("configure the lab's namespace", [*in_namespace(name), "sysctl", "-qw", *settings])
+    ip("link", "set", "lo", "up", netns=name)
+    return [f"namespace {name} created"]
+
+
+def _ensure_bridges(lab: Lab) -> list[str]:
+    changes = []
+    found = links(lab.namespace)
+    for network in lab.networks:
+        changes += _ensure_bridge(lab, network, found.get(network.bridge))
+    wanted = {network.bridge for network in lab.networks}
+    for name in sorted(name for name in found if name.startswith("br-") and name not in wanted):
+        ip("link", "delete", name, netns=lab.namespace)
+        changes.append(f"bridge {name} removed")
+    return changes
+
+
+def _ensure_bridge(lab: Lab, network: Network, have: dict[str, Any] | None) -> list[str]:
+    if have is None:
+        ip("link", "add", network.bridge, "address", mac(lab.name, network.bridge), "mtu", str(network.mtu),
+           "type", "bridge", "mcast_snooping", "0", netns=lab.namespace)  # fmt: skip
+        ip("link", "set", network.bridge, "up", netns=lab.namespace)
+        return [f"bridge {network.bridge} created"]
+    if have["mtu"] != network.mtu:
+        ip("link", "set", network.bridge, "mtu", str(network.mtu), netns=lab.namespace)
+        return [f"bridge {network.bridge} changed"]
+    return []
+
+
+def _ensure_host_link(lab: Lab) -> list[str]:
+    """Link this machine to the management network, with a veth pair and an address, and without IPv6 but a given one."""
+    name = lab.namespace
+    management = lab.network(MANAGEMENT)
+    have = links().get(name)
+    if have:
+        if _addresses(name) == set(lab.host_addresses) and have["mtu"] == management.mtu:
+            return []
+        ip("link", "delete", name)
+    _refuse_overlap(management)
+    ip("link", "add", name, "address", mac(lab.name, name), "mtu", str(management.mtu), "type", "veth",
+       "peer", "name", HOST_END, "netns", name)  # fmt: skip
+    link_local = Path(f"/proc/sys/net/ipv6/conf/{name}/addr_gen_mode")
+    if link_local.exists():
+        link_local.write_text("1", encoding="ascii")
+    attach(name, HOST_END, management.bridge, management.mtu)
+    for address in lab.host_addresses:
+        ip("address", "add", address, "dev", name, *(["nodad"] if ":" in address else []))
+    ip("link", "set", name, "up")
+    return [f"link {name} created"]
+
+
+def _addresses(name: str) -> set[str]:
+    listed = json.loads(run("list addresses", ["ip", "-j", "address", "show", "dev", name]))
+    return {f"{item['local']}/{item['prefixlen']}" for item in listed[0]["addr_info"]}
+
+
+def _refuse_overlap(management: Network) -> None:
+    """Raise if this machine already has a route into the management network."""
+    routes = []
+    for family in ("-4", "-6"):
+        routes += json.loads(run("list routes", ["ip", family, "-j", "route", "show", "table", "all"]) or "[]")
+    for subnet in map(ipaddress.ip_network, management.subnets):
+        for route in routes:
+            try:
+                used = ipaddress.ip_network(route["dst"])
+            except ValueError:  # 'default'
+                continue
+            if used.version == subnet.version and used.prefixlen > 0 and used.overlaps(subnet):
+                raise LabError(
+                    f"management network: {subnet} overlaps {used}, which this machine reaches over "
+                    f"{route.get('dev', 'another route')}; choose another lab_management_subnet"
+                )
+
+
+def _ensure_upstream(lab: Lab, upstream: Upstream) -> list[str]:
+    netns = lab.upstream_namespace
+    network = lab.network(upstream.network)
+    changes = _ensure_namespace(netns, ipv6=True)
+    if changes:
+        ip("link", "add", "eth0", "address", mac(lab.name, netns), "mtu", str(network.mtu), "type", "veth",
+           "peer", "name", UPSTREAM_END, "netns", lab.namespace, netns=netns)  # fmt: skip
+        attach(lab.namespace, UPSTREAM_END, network.bridge, network.mtu)
+        for address in upstream.addresses:
+            ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []), netns=netns)
+        for address in upstream.outside:
+            ip("address", "add", address, "dev", "lo", netns=netns)
+        ip("link", "set", "eth0", "up", netns=netns)
+    pidfile = PidFile(lab.directory / "upstream.pid")
+    if pidfile.pid() is None:
+        argv = [*in_namespace(netns), sys.executable, PROGRAM, "upstream", lab.name, pidfile.path, str(upstream.port)]
+        spawn(argv, lab.directory / "upstream.log")
+        wait_until("start the upstream HTTP server", pidfile.pid, timeout=10, interval=0.02)
+        changes.append("upstream HTTP server started")
+    return changes
