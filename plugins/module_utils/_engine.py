@@ -181,7 +181,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool) -> Result:
     """
     node.require_root()
     _refuse_duplicates(resources)
-    node.declare(item.identity for item in resources if not item.absent)
+    node.declare({item.identity: item.want for item in resources})
     with contextlib.nullcontext() if check else node.lock():
         for item in sorted(resources, key=lambda item: item.kind.rank):
             _plan(node, item)
@@ -210,7 +210,7 @@ def _plan(node: Node, item: Resource) -> None:
         item.have = item.kind.observe(node, item.want)
         item.desired = None if item.absent else item.kind.desired(node, item.have, item.want)
         item.after = item.desired
-        if item.have != item.desired:
+        if (item.have is None) != (item.desired is None) or differences(item.have, item.desired):
             item.operations = list(item.kind.operations(node, item.have, item.desired))
     except (Conflict, InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error

@@ -9,10 +9,10 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
@@ -20,7 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft impo
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
 
 RUN_DIRECTORY = "/run/netvirt"
@@ -49,7 +49,7 @@ class Node:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._declared: set[Hashable] = set()
+        self._declared: Mapping[tuple[Any, ...], Spec] = {}
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
@@ -78,13 +78,23 @@ class Node:
             self.__dict__[name] for name in ("netlink", "ovsdb", "nft", "files", "systemd") if name in self.__dict__
         ]
 
-    def declare(self, identities: Iterable[Hashable]) -> None:
-        """Remember which objects the run makes, for kinds that need one another."""
-        self._declared = set(identities)
+    def declare(self, declared: Mapping[tuple[Any, ...], Spec]) -> None:
+        """Remember what the run declares, by identity, for kinds that need one another."""
+        self._declared = declared
 
-    def declared(self, *identity: Hashable) -> bool:
-        """Tell whether this run makes the object, e.g. ``declared("ovs_bridge", "br-int")``."""
-        return identity in self._declared
+    def declared(self, *identity: Any) -> Optional[Spec]:
+        """Return the options of an object that this run makes, e.g. ``declared("ovs_bridge", "br-int")``, or None."""
+        spec = self._declared.get(identity)
+        return spec if spec is not None and spec["state"] == "present" else None
+
+    def declarations(self, kind: str) -> list[Spec]:
+        """Return the options of all objects of a kind that this run makes."""
+        specs = (spec for identity, spec in self._declared.items() if identity[0] == kind)
+        return [spec for spec in specs if spec["state"] == "present"]
+
+    def removed(self, *identity: Any) -> bool:
+        """Tell whether this run declares the object absent."""
+        return self._declared.get(identity, {}).get("state") == "absent"
 
     def commit(self) -> None:
         """Make the changes that the backends have collected."""

@@ -58,6 +58,10 @@ class Batch:
         """Return the row of that name, also when this transaction made it."""
         return self._made.get((table, name)) or self._ovsdb.find(table, name)
 
+    def bridge_of(self, port: str) -> Row:
+        """Return the bridge that held the port of that name before this transaction, or None."""
+        return self._ovsdb.bridge_of(port)
+
     @property
     def root(self) -> Row:
         """The only row of the table Open_vSwitch."""

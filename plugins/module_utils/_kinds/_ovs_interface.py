@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Rows of the table Interface: what a port consists of. Used by ovs_port_vlan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import interface_problems, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+
+# 0 and "" stand for "not requested", so that a request can be taken back.
+OPTIONS = {
+    "type": Option(choices=("system", "internal", "patch")),
+    "peer": Option(canonical=lambda peer: peer and values.interface_name(peer)),
+    "mtu": Option(type="int", canonical=lambda mtu: mtu and values.mtu(mtu)),
+    "mac": Option(canonical=lambda mac: mac and values.mac(mac)),
+    "ofport_request": Option(type="int", canonical=values.integer(0, 65279)),
+    "ingress_policing_rate": Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+    "ingress_policing_burst": Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+}
+
+DEFAULTS: Spec = {
+    "type": "system",
+    "peer": "",
+    "mtu": 0,
+    "mac": "",
+    "ofport_request": 0,
+    "ingress_policing_rate": 0,
+    "ingress_policing_burst": 0,
+}
+
+# Option: column whose value is a plain number, or a set of at most one value that is empty for 0 and "".
+_PLAIN = {"ingress_policing_rate": "ingress_policing_rate", "ingress_policing_burst": "ingress_policing_burst"}
+_OPTIONAL = {"mtu": "mtu_request", "mac": "mac", "ofport_request": "ofport_request"}
+
+
+def check(want: Spec) -> None:
+    """Raise InvalidValue for options that the interface's type does not have."""
+    if want["type"] == "patch" and not want["peer"]:
+        raise InvalidValue("a patch port needs peer, the name of the patch port at the other end")
+    if want["type"] not in (None, "patch") and want["peer"]:
+        raise InvalidValue(f"peer belongs to type patch, not {want['type']}")
+    if want["type"] not in (None, "internal") and want["mac"]:
+        raise InvalidValue("mac can be set for type internal only; other interfaces bring their own")
+    if want["type"] == "patch" and want["mtu"]:
+        raise InvalidValue("a patch port has no mtu")
+
+
+def observe(row: Row) -> Spec:
+    """Return the options of an interface, with the canonical value of what was not requested."""
+    return {
+        "type": row.type or "system",
+        "peer": row.options.get("peer", ""),
+        **{option: optional(getattr(row, column), DEFAULTS[option]) for option, column in _OPTIONAL.items()},
+        **{option: getattr(row, column) for option, column in _PLAIN.items()},
+    }
+
+
+def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) -> Spec:
+    """Return the options of interface ``name`` of ``port`` as they will be; raises Conflict if another port has it."""
+    row = node.ovsdb.find("Interface", name)
+    if row is not None and have is None:
+        holder = next((other.name for other in node.ovsdb.rows("Port") if row in other.interfaces), None)
+        if holder not in (None, port) and not node.removed("ovs_port_vlan", holder):
+            raise Conflict(f"interface {name} belongs to port {holder}; remove it there first")
+    result = {**(have or DEFAULTS), **{option: want[option] for option in OPTIONS if want.get(option) is not None}}
+    if result["type"] != "patch":
+        result["peer"] = ""
+    if result["type"] != "internal":
+        result["mac"] = ""
+    return result
+
+
+def write(batch: Batch, name: str, spec: Spec, current: Iterable[Row]) -> Row:
+    """Return the interface's row, made or brought to ``spec``, writing only what differs."""
+    row = next((row for row in current if row.name == name), None)
+    if row is None:
+        row = batch.insert("Interface", name=name)
+        have = DEFAULTS
+    else:
+        have = observe(row)
+    if spec["type"] != have["type"]:
+        row.type = spec["type"]
+    if spec["peer"] != have["peer"]:
+        others = {key: value for key, value in getattr(row, "options", {}).items() if key != "peer"}
+        row.options = {**others, "peer": spec["peer"]} if spec["peer"] else others
+    for option, column in _OPTIONAL.items():
+        if spec[option] != have[option]:
+            setattr(row, column, spec[option] or [])
+    for option, column in _PLAIN.items():
+        if spec[option] != have[option]:
+            setattr(row, column, spec[option])
+    return row
+
+
+def problems(node: Node, row: Row, device_required: bool) -> Iterable[str]:
+    """Report what Open vSwitch says of the interface.
+
+    A patch port whose peer is not there yet is half of a pair that is being made, and no problem.
+    """
+    peer = row.options.get("peer")
+    if row.type == "patch" and node.ovsdb.find("Interface", peer or "") is None:
+        return ()
+    return interface_problems(row, device_required)
