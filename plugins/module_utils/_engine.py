@@ -70,7 +70,11 @@ class Kind(Protocol):
         """Raise InvalidValue for options that contradict one another; the node is not looked at."""
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return the object that ``want`` names, in this kind's own options, or None when there is none."""
+        """Return the object that ``want`` names, in this kind's own options, or None when there is none.
+
+        It may hold findings beside the options, such as files edited by hand: they are compared and shown in
+        differences like options are, but nobody can ask for them.
+        """
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return all options as they will be; raise Conflict for what cannot be reached from ``have``."""
@@ -132,10 +136,10 @@ class Resource:
         return f"{self.kind.name} {self.want['name']}" + (f" in namespace {namespace}" if namespace else "")
 
     def shown(self, spec: Optional[Spec]) -> Spec:
-        """Return a spec as results show it, fit to be fed back in."""
+        """Return a spec as results show it, fit to be fed back in: findings of ``observe`` are left out."""
         if spec is None:
             return {**self.named, "state": "absent"}
-        return {name: value for name, value in spec.items() if value is not None}
+        return {name: value for name, value in spec.items() if value is not None and name in self.kind.options}
 
 
 @dataclass
