@@ -9,12 +9,13 @@ check mode, observe again, verify. It knows no kind and no backend, and it runs 
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import enum
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, ClassVar, Optional, Protocol
+from typing import Any, Callable, ClassVar, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -59,7 +60,7 @@ class Operation:
     predict: Optional[Callable[[], None]] = None
 
 
-class Kind(Protocol):
+class Kind(abc.ABC):
     """What the engine asks of a kind. A kind is stateless and never changes the node but through its operations."""
 
     name: ClassVar[str]
@@ -68,41 +69,26 @@ class Kind(Protocol):
 
     def check(self, want: Spec) -> None:
         """Raise InvalidValue for options that contradict one another; the node is not looked at."""
+        return
 
+    @abc.abstractmethod
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return the object that ``want`` names, in this kind's own options, or None when there is none.
-
-        It may hold findings beside the options, such as files edited by hand: they are compared and shown in
-        differences like options are, but nobody can ask for them.
-        """
+        """Return the object that ``want`` names, in this kind's own options, or None when there is none."""
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return all options as they will be; raise Conflict for what cannot be reached from ``have``."""
+        return {**(have or {}), **given(self.options, want)}
 
+    @abc.abstractmethod
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """Return what leads from ``have`` to ``desired``; None on either side means absent."""
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Return what the system itself reports to be wrong with a present object."""
-
-
-class BaseKind:
-    """What most kinds have in common."""
-
-    name: ClassVar[str]
-    options: ClassVar[Mapping[str, Option]]
-    rank: ClassVar[Stage]
-
-    def check(self, want: Spec) -> None:
-        """Accept every combination of valid options."""
-
-    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
-        """Return ``have`` overlaid with what the user gave."""
-        return {**(have or {}), **given(self.options, want)}
-
-    def problems(self, node: Node, want: Spec) -> Iterable[str]:
-        """Report nothing."""
         return ()
+
+
+BaseKind = Kind
 
 
 @dataclass

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -27,12 +28,13 @@ def settings(module: AnsibleModule) -> Settings:
     return Settings(**validate(SETTINGS, {name: module.params[name] for name in SETTINGS}, "settings"))
 
 
-def run(module: AnsibleModule, kinds_and_options: list[tuple[Kind, Any]]) -> Result:
-    """Converge and return what was done; ends the module with one line on an error."""
+def run(module: AnsibleModule, parse: Callable[[], list[Resource]]) -> Result:
+    """Converge what ``parse`` returns and return what was done; ends the module with one line on an error."""
     node = None
     try:
+        resources = parse()
         node = Node(settings(module))
-        result = converge(node, [resource(kind, options) for kind, options in kinds_and_options], module.check_mode)
+        return converge(node, resources, module.check_mode)
     except Failed as error:
         module.fail_json(
             msg=str(error), changed=bool(error.done), operations=error.done, operations_not_done=error.not_done
@@ -42,7 +44,7 @@ def run(module: AnsibleModule, kinds_and_options: list[tuple[Kind, Any]]) -> Res
     finally:
         if node is not None:
             node.close()
-    return result
+    raise AssertionError("fail_json() ends the module")
 
 
 def run_kind(kind: Kind) -> None:
@@ -51,24 +53,26 @@ def run_kind(kind: Kind) -> None:
         argument_spec={**argument_spec(kind.options), **argument_spec(SETTINGS)}, supports_check_mode=True
     )
     options = {name: module.params[name] for name in kind.options}
-    result = run(module, [(kind, options)])
+    result = run(module, lambda: [resource(kind, options)])
     (item,) = result.resources
+    before, after = difference(item)
     module.exit_json(
         changed=bool(result.operations),
         operations=result.operations,
         before=item.shown(item.have),
         after=item.shown(item.after),
-        diff=difference(item),
+        diff={"before": before, "after": after, "before_header": item.title, "after_header": item.title},
     )
 
 
-def difference(item: Resource) -> dict[str, Any]:
-    """Return Ansible's before/after pair, reduced to the options that differ."""
+def difference(item: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the state before and after, reduced to the options that differ."""
     if not item.operations:
-        return {"before": {}, "after": {}}
-    before, after = item.shown(item.have), item.shown(item.after)
-    if item.have is not None and item.after is not None:
-        changed = differences(item.have, item.after)
-        before = {name: values["before"] for name, values in changed.items()}
-        after = {name: values["after"] for name, values in changed.items()}
-    return {"before": before, "after": after, "before_header": item.title, "after_header": item.title}
+        return {}, {}
+    if item.have is None or item.after is None:
+        return item.shown(item.have), item.shown(item.after)
+    changed = differences(item.have, item.after)
+    return (
+        {name: values["before"] for name, values in changed.items()},
+        {name: values["after"] for name, values in changed.items()},
+    )

@@ -11,7 +11,8 @@ module: ovs_port_vlan
 short_description: Manage ports of Open vSwitch bridges and their VLANs
 version_added: 0.1.0
 description:
-  - Creates, changes, moves and removes a port of an Open vSwitch bridge. A port consists of one interface, or of several as a bond.
+  - Creates, changes, moves and removes a port of an Open vSwitch bridge. A port consists of one interface, or of
+    several as a bond.
   - All options of an existing port are compared, and changed in place in one transaction.
   - A VLAN of a port matters to the flow action C(NORMAL), which is what a bridge without a controller uses.
 extends_documentation_fragment:
@@ -56,7 +57,8 @@ options:
     elements: int
   type:
     description:
-      - What the interface is. V(system) is a network device of the host (NIC, veth, tap), V(internal) one that Open vSwitch makes,
+      - What the interface is. V(system) is a network device of the host (NIC, veth, tap), V(internal) one that Open
+        vSwitch makes,
         V(patch) a link to another bridge.
     type: str
     choices: [system, internal, patch]
@@ -78,7 +80,8 @@ options:
     type: int
   ingress_policing_rate:
     description:
-      - The rate in kbit/s above which received packets are dropped. V(0) does not police. Needs police support in the kernel.
+      - The rate in kbit/s above which received packets are dropped. V(0) does not police. Needs police support in the
+        kernel.
     type: int
   ingress_policing_burst:
     description:
@@ -141,7 +144,8 @@ options:
     type: bool
   external_ids:
     description:
-      - The exact set of keys and values for use by other programs, on the port. Keys that start with V(netvirt-) are the
+      - The exact set of keys and values for use by other programs, on the port. Keys that start with V(netvirt-) are
+        the
         collection's own and are neither shown nor changed.
     type: dict
   other_config:
@@ -155,7 +159,8 @@ options:
     default: false
   device_required:
     description:
-      - Whether it is an error that the device of a V(system) interface is missing after the run. Turn this off for a tap that a
+      - Whether it is an error that the device of a V(system) interface is missing after the run. Turn this off for a
+        tap that a
         guest brings later; Open vSwitch attaches it when it appears.
     type: bool
     default: true

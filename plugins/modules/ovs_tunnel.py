@@ -22,7 +22,8 @@ options:
   name:
     description:
       - With O(remote), the name of the port, at most 15 characters.
-      - With O(remotes), the name of the mesh, at most 6 characters. Each port is called after it and its remote, such as
+      - With O(remotes), the name of the mesh, at most 6 characters. Each port is called after it and its remote, such
+        as
         V(vx-c0000202) for V(192.0.2.2).
     type: str
     required: true
@@ -32,7 +33,8 @@ options:
     type: str
   type:
     description:
-      - The encapsulation. V(gre) carries Ethernet frames (RFC 2784, RFC 2890), V(vxlan) is RFC 7348, V(geneve) RFC 8926.
+      - The encapsulation. V(gre) carries Ethernet frames (RFC 2784, RFC 2890), V(vxlan) is RFC 7348, V(geneve) RFC
+        8926.
         Required for O(state=present).
     type: str
     choices: [gre, vxlan, geneve]
@@ -51,7 +53,8 @@ options:
     type: str
   key:
     description:
-      - The key of GRE (32 bits), or the network identifier of VXLAN and Geneve (24 bits), or V(flow) to let flows choose.
+      - The key of GRE (32 bits), or the network identifier of VXLAN and Geneve (24 bits), or V(flow) to let flows
+        choose.
         An empty string means none.
     type: str
   dst_port:
@@ -64,7 +67,8 @@ options:
     type: str
   tos:
     description:
-      - The TOS byte of outer packets, from V(0) to V(255), or V(inherit) to copy that of inner ones. A new tunnel has V(0).
+      - The TOS byte of outer packets, from V(0) to V(255), or V(inherit) to copy that of inner ones. A new tunnel has
+        V(0).
     type: str
   csum:
     description:
@@ -85,11 +89,13 @@ options:
     type: bool
   external_ids:
     description:
-      - The exact set of keys and values for use by other programs, on each port. Keys that start with V(netvirt-) are the
+      - The exact set of keys and values for use by other programs, on each port. Keys that start with V(netvirt-) are
+        the
         collection's own and are neither shown nor changed.
     type: dict
 notes:
-  - Open vSwitch tells tunnels apart by type, local address, remote, key and port. A second one with the same is refused.
+  - Open vSwitch tells tunnels apart by type, local address, remote, key and port. A second one with the same is
+    refused.
   - The userspace datapath needs O(local_ip) on a bridge of its own; a kernel device with that address is not enough.
 seealso:
   - module: netvirt.fabric.ovs_bridge

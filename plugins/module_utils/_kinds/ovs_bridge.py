@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
     OWNER_KEY,
@@ -83,7 +83,7 @@ def _other_config(value: Any) -> dict[str, str]:
     return config
 
 
-class OvsBridge(BaseKind):
+class OvsBridge(Kind):
     """See plugins/modules/ovs_bridge.py for the meaning of the options."""
 
     name = "ovs_bridge"

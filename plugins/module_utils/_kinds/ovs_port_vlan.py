@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs_interface as interface
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
@@ -42,7 +42,7 @@ def _trunks(value: Any) -> Any:
     return values.vlan_set(value)
 
 
-class OvsPortVlan(BaseKind):
+class OvsPortVlan(Kind):
     """See plugins/modules/ovs_port_vlan.py for the meaning of the options."""
 
     name = "ovs_port_vlan"

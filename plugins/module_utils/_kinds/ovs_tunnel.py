@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
     OWNER_KEY,
@@ -69,7 +69,7 @@ def port_name(mesh: str, remote: str) -> str:
     return f"{mesh}-{digest.hex()}"
 
 
-class OvsTunnel(BaseKind):
+class OvsTunnel(Kind):
     """See plugins/modules/ovs_tunnel.py for the meaning of the options."""
 
     name = "ovs_tunnel"

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Door to the engine for a whole list of resources."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apply
+short_description: Bring a node to a whole list of declared resources in one run
+version_added: 0.1.0
+description:
+  - Takes a list of resources of any kind and makes one plan of it, with one transaction on the Open vSwitch database,
+    under one lock, in one task.
+  - The order of the list does not matter. Links and namespaces are made first, then the Open vSwitch database is
+    changed, then addresses and routes, address translation, and services. What is absent goes in the opposite order.
+  - A resource has the options of the module of the same name.
+extends_documentation_fragment:
+  - netvirt.fabric.attributes
+  - netvirt.fabric.settings
+options:
+  resources:
+    description:
+      - The resources, each a dictionary with the name of a module of this collection as its only key, and the options
+        of that module as the value.
+      - The options of a whole run (O(owner), O(ovsdb), O(timeout), O(lock_timeout)) are given once, beside the list.
+    type: list
+    elements: dict
+    required: true
+seealso:
+  - module: netvirt.fabric.ovs_bridge
+  - module: netvirt.fabric.ovs_port_vlan
+  - module: netvirt.fabric.ovs_tunnel
+  - module: netvirt.fabric.veth_pair
+  - module: netvirt.fabric.ip_interface
+  - module: netvirt.fabric.netns_router
+  - module: netvirt.fabric.nat_masquerade
+  - module: netvirt.fabric.dnsmasq_netns
+author:
+  - netvirt.fabric contributors (@netvirt)
+"""
+
+EXAMPLES = r"""
+- name: A switch with two access ports
+  netvirt.fabric.apply:
+    resources:
+      - ovs_bridge:
+          name: br-int
+      - ovs_port_vlan:
+          name: blue0
+          bridge: br-int
+          type: internal
+          tag: 10
+      - ovs_port_vlan:
+          name: red0
+          bridge: br-int
+          type: internal
+          tag: 20
+
+- name: A namespace that routes between a switch and the world
+  netvirt.fabric.apply:
+    resources:
+      - netns_router:
+          name: r1
+          ip_forward: true
+          interfaces:
+            - name: blue
+              addresses: [10.0.10.254/24]
+      - veth_pair:
+          name: r1-blue
+          peer:
+            name: blue
+            namespace: r1
+      - ovs_port_vlan:
+          name: r1-blue
+          bridge: br-int
+          tag: 10
+"""
+
+RETURN = r"""
+before:
+  description:
+    - The resources that differed, as they were, in the form of O(resources). Those that match are left out.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{ovs_bridge: {name: br-int, state: absent}}]
+after:
+  description:
+    - The same resources as they are now, or in check mode as they would be. They can be fed back in.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{ovs_bridge: {name: br-int, datapath_type: system}}]
+operations:
+  description:
+    - What was done, or in check mode would be done, in that order.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{kind: ovs_bridge, name: br-int, action: create}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "resources": {"type": "list", "elements": "dict", "required": True},
+            **argument_spec(SETTINGS),
+        },
+        supports_check_mode=True,
+    )
+    result = run(module, lambda: parse(module.params["resources"]))
+    differences = {item.title: difference(item) for item in result.changed}
+    module.exit_json(
+        changed=bool(result.operations),
+        operations=result.operations,
+        before=[{item.kind.name: item.shown(item.have)} for item in result.changed],
+        after=[{item.kind.name: item.shown(item.after)} for item in result.changed],
+        diff={
+            "before": {title: before for title, (before, _after) in differences.items()},
+            "after": {title: after for title, (_before, after) in differences.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
