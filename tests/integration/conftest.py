@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from netvirt_testing.lab import Lab
+from netvirt_testing.lab import INTEGRATION_LAB, Lab
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Return the lab that ./test integration has brought up, or the one NETVIRT_LAB names."""
-    running = Lab.attach(os.environ.get("NETVIRT_LAB", "integration"))
+    """Return the lab that ./test integration has brought up; NETVIRT_LAB names another one."""
+    running = Lab.attach(INTEGRATION_LAB)
     yield running
     running.close()

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +21,8 @@ from netvirt_testing.paths import LOGS, ROOT, environment
 from netvirt_testing.report import say
 
 LAB_STATE = Path("/var/lib/netvirt-lab")
+INTEGRATION_LAB = os.environ.get("NETVIRT_LAB", "testfleet")
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
-CONTROL_PATH = "~/.ansible/cp/nv-%C"
 TIMEOUT = 120
 
 
@@ -95,12 +97,11 @@ class Lab:
     def ssh(self, node: str) -> list[str]:
         """Return the ssh command up to and including the destination."""
         variables = self.hosts[node]
-        command = ["ssh", "-o", "ControlMaster=auto", "-o", f"ControlPath={CONTROL_PATH}", "-o", "ControlPersist=60"]
-        command += shlex.split(variables.get("ansible_ssh_common_args", ""))
-        if key := variables.get("ansible_ssh_private_key_file", variables.get("ansible_private_key_file")):
-            command += ["-i", key]
-        command += ["-p", str(variables.get("ansible_port", 22))]
-        return [*command, f"{variables.get('ansible_user', 'root')}@{variables.get('ansible_host', node)}"]
+        command = ["ssh", *shlex.split(f"{variables['ansible_ssh_args']} {variables['ansible_ssh_common_args']}")]
+        # The connection is the one that Ansible keeps open.
+        command += ["-o", f"ControlPath={variables['ansible_control_path'].replace('%%', '%')}"]
+        command += ["-i", variables["ansible_ssh_private_key_file"]]
+        return [*command, f"{variables['ansible_user']}@{variables['ansible_host']}"]
 
     def run(
         self, node: str, argv: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float = TIMEOUT
@@ -182,8 +183,27 @@ def lab_playbook(name: str, action: str, *arguments: str) -> None:
             command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
         ).returncode
     if status:
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
-        raise LabError(f"Lab {name}: lab_{action}.yml failed ({status}); full output in {log}\n{tail}")
+        excerpt = relevant(log.read_text(encoding="utf-8", errors="replace"))
+        raise LabError(f"Lab {name}: lab_{action}.yml failed ({status}); full output in {log}\n{excerpt}")
+
+
+def relevant(output: str) -> str:
+    """Return what matters of a failed run: from its first error on, or else its end; 25 lines at most."""
+    lines = output.splitlines()
+    errors = [number for number, line in enumerate(lines) if line.startswith(("fatal:", "failed:", "[ERROR]", "ERROR"))]
+    return "\n".join(lines[errors[0] :][:25] if errors else lines[-25:])
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Wait until no other run of the tests on this machine uses the lab of that name."""
+    with Path(f"/run/lock/netvirt-test-{name}.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"    lab {name}: waiting for another run of the tests to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -191,6 +211,12 @@ def lab_running(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
     """Bring a lab up and take it down whatever happens, unless it is to be kept."""
     if os.geteuid() != 0:
         raise LabError("A lab needs root")
+    with locked(name):
+        yield from up_and_down(name, nodes, keep)
+
+
+def up_and_down(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
+    """Do what lab_running says, once the lock is held."""
     say(f"    lab {name}: bringing up {', '.join(nodes)}")
     lab = None
     try:
@@ -203,4 +229,7 @@ def lab_running(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
         if keep and lab:
             say(f"    lab {name}: left running; inventory {lab.inventory}")
         else:
+            # A second Ctrl-C would leave half a lab; Ansible inherits this.
+            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
             lab_playbook(name, "down")
+            signal.signal(signal.SIGINT, previous)

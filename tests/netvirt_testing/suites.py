@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from netvirt_testing.lab import Lab, LabError, lab_running
+from netvirt_testing.lab import INTEGRATION_LAB, Lab, LabError, lab_running
 from netvirt_testing.paths import CACHE, ROOT, environment, source_files
 from netvirt_testing.report import Tally
 
@@ -55,7 +55,7 @@ def integration(tally: Tally, arguments: list[str], keep: bool) -> None:
     if not has_tests("tests/integration"):
         tally.skip("tests/integration: no tests in this checkout")
         return
-    with lab_running("integration", ["network1", "compute1", "compute2"], keep):
+    with lab_running(INTEGRATION_LAB, ["network1", "compute1", "compute2"], keep):
         pytest_here(tally, "tests/integration", arguments)
 
 
@@ -64,10 +64,10 @@ def functional(tally: Tally, arguments: list[str], keep: bool) -> None:
     if not has_tests("tests/functional"):
         tally.skip("tests/functional: no tests in this checkout")
         return
-    with lab_running("functional", ["node1"], keep) as lab:
+    with lab_running("testnode", ["node1"], keep) as lab:
         node = lab.nodes[0]
         copy_checkout(lab, node)
-        command = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={REPORT_IN_NODE}"]
+        command = ["python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}"]
         remote = f"cd {COLLECTION_IN_NODE} && {shlex.join([*command, 'tests/functional', *arguments])}"
         status = subprocess.run([*lab.ssh(node), remote], stdin=subprocess.DEVNULL, check=False).returncode
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:

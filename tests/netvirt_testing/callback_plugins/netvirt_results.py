@@ -31,7 +31,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             "host": result._host.get_name(),
             "task": result._task.get_name(),
             "status": status,
-            "result": json.loads(self._dump_results(result._result, keep_invocation=False, serialize=True)),
+            "result": json.loads(self._dump_results({"wrapped": result._result}))[
+                "wrapped"
+            ],  # which leaves the diff in
         }
         with open(os.environ["NETVIRT_RESULTS"], "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
