@@ -42,16 +42,20 @@ def build(lab: Lab, target: Path) -> None:
 
 def _initramfs(tree: Path) -> bytes:
     archive = Archive()
-    for directory in ("bin", "dev", "etc", "lib", "lib64", "lib/modules", "proc", "root", "run", "sbin", "sys", "tmp",
-                      "usr", "usr/bin", "usr/sbin", "var", "var/run", "www"):  # fmt: skip
+    for directory in ("bin", "dev", "etc", "lib", "lib/modules", "lib64", "proc", "root", "run", "sys", "tmp", "usr", "var",
+                      "www"):  # fmt: skip
         archive.directory(directory)
+    for name in ("sbin", "usr/bin", "usr/sbin"):
+        archive.link(name, "/bin")
     archive.file("bin/busybox", (tree / "bin/busybox").read_bytes(), 0o755)
     for program in sorted(images.FILES.glob("guest/*")):
         archive.file(f"etc/{program.name}", program.read_bytes(), 0o755)
-    archive.link("init", "etc/init")
-    archive.file("sbin/qemu-ga", (tree / AGENT.lstrip("/")).read_bytes(), 0o755)
+    archive.link("init", "/etc/init")
+    archive.link("bin/shutdown", "/etc/shutdown")
+    archive.file("bin/qemu-ga", (tree / AGENT.lstrip("/")).read_bytes(), 0o755)
     for library in _libraries(tree):
-        archive.file(f"lib64/{Path(library).name}", (tree / library.lstrip("/")).read_bytes(), 0o755)
+        where = "lib64" if library == LOADER else "lib"
+        archive.file(f"{where}/{Path(library).name}", (tree / library.lstrip("/")).read_bytes(), 0o755)
     for number, module in enumerate(_modules(tree)):
         archive.file(f"lib/modules/{number:02}-{module.name}", module.read_bytes())
     return archive.finish()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cgroups, container
+from . import cgroups, container, images
 from .fabric import PROGRAM
 from .model import Machine
 from .system import LabError, PidFile, spawn, wait_until
@@ -46,6 +46,8 @@ def supervise(directory: Path) -> None:
     machine = load(directory)
     cgroups.join(machine.namespace, cgroups.SUPERVISORS)
     pidfile(machine).claim()
+    for path in (machine.root, *machine.images.values()):
+        images.hold(path)
     shared = ["unshare", "--net", "--mount", "--propagation", "slave"]
     boot = [*shared, sys.executable, str(PROGRAM), "boot", str(directory)]
     status = container.REBOOT
