@@ -180,7 +180,14 @@ def lab_playbook(name: str, action: str, *arguments: str) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         status = subprocess.run(
-            command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            command,
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+            start_new_session=action == "down",  # Out of reach of a second Ctrl-C, which would leave half a lab.
         ).returncode
     if status:
         excerpt = relevant(log.read_text(encoding="utf-8", errors="replace"))
@@ -229,7 +236,6 @@ def up_and_down(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
         if keep and lab:
             say(f"    lab {name}: left running; inventory {lab.inventory}")
         else:
-            # A second Ctrl-C would leave half a lab; Ansible inherits this.
             previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
             lab_playbook(name, "down")
             signal.signal(signal.SIGINT, previous)
