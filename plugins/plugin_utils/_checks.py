@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Check how the parts of a document relate: names, nodes, modes, segments. Addresses have a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import check_addresses
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._read import read_document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
+
+
+def validate(variables: Any, hosts: Optional[Iterable[str]] = None) -> Document:
+    """Return the document in these variables; raises FabricError with every fault.
+
+    ``hosts`` are the names that nodes may have (the inventory); ``None`` accepts any.
+    """
+    faults = Faults()
+    document = read_document(variables, faults)
+    _check_unique_names(document, faults)
+    _check_nodes(document, None if hosts is None else frozenset(hosts), faults)
+    _check_underlay(document, faults)
+    _check_segments(document, faults)
+    for network in document.networks:
+        _check_mode(document, network, faults)
+        _check_mtu(network, faults)
+    _check_references(document, faults)
+    check_addresses(document, faults)
+    _check_interface_names(document, faults)
+    if faults.lines:
+        raise FabricError(faults.lines)
+    return document
+
+
+def _check_unique_names(document: Document, faults: Faults) -> None:
+    for items in (document.segments, document.networks, document.routers, document.guests):
+        seen: set[str] = set()
+        for item in items:
+            if item.name and item.name in seen:
+                faults.add(f"{item.path}.name", f"'{item.name}' is used twice")
+            seen.add(item.name)
+    vlans: dict[int, str] = {}
+    for network in document.networks:
+        if network.vlan in vlans:
+            faults.add(f"{network.path}.vlan", f"{network.vlan} is already used by '{vlans[network.vlan]}'")
+        elif network.vlan:
+            vlans[network.vlan] = network.name
+
+
+def _check_nodes(document: Document, hosts: Optional[frozenset[str]], faults: Faults) -> None:
+    for path, node in document.named_nodes():
+        if hosts is not None and node not in hosts:
+            faults.add(path, f"'{node}' is not a host of the inventory")
+
+
+def _check_underlay(document: Document, faults: Faults) -> None:
+    members = document.members()
+    underlay = document.underlay
+    if underlay is None:
+        if len(members) > 1:
+            faults.add("fabric_underlay", f"is required, since the document has several nodes ({', '.join(members)})")
+        return
+    for node in members:
+        settings = document.nodes.get(node)
+        if not underlay.interface and not (settings and settings.underlay_interface):
+            faults.add(f"{underlay.path}.interface", f"is required, or fabric_nodes.{node}.underlay_interface")
+
+
+def _check_segments(document: Document, faults: Faults) -> None:
+    underlays = {document.underlay.interface} if document.underlay else set()
+    underlays |= {settings.underlay_interface for settings in document.nodes.values()}
+    by_bridge: dict[str, str] = {}
+    by_interface: dict[str, str] = {}
+    vlans: dict[tuple[str, int], str] = {}
+    for segment in document.segments:
+        if segment.bridge in _names.RESERVED:
+            faults.add(f"{segment.path}.bridge", f"{segment.bridge} is the fabric's own; choose another name")
+        if segment.interface and segment.interface in underlays:
+            faults.add(f"{segment.path}.interface", f"{segment.interface} is the underlay's interface")
+        other = by_bridge.setdefault(segment.bridge, segment.interface)
+        if other != segment.interface:
+            faults.add(f"{segment.path}.bridge", f"{segment.bridge} already holds {other}; name another bridge")
+        bridge = by_interface.setdefault(segment.interface, segment.bridge)
+        if bridge != segment.bridge:
+            faults.add(f"{segment.path}.interface", f"{segment.interface} is already in bridge {bridge}")
+        name = vlans.setdefault((segment.bridge, segment.vlan), segment.name)
+        if name != segment.name:
+            used = f"VLAN {segment.vlan}" if segment.vlan else "untagged"
+            faults.add(f"{segment.path}.vlan", f"{used} on {segment.bridge} is already used by '{name}'")
+
+
+def _check_mode(document: Document, network: Network, faults: Faults) -> None:
+    if network.mode == "isolated":
+        if network.router:
+            faults.add(f"{network.path}.router", "an isolated network has no router; choose mode routed or nat")
+        return
+    if not network.mode:
+        return
+    if not network.router:
+        faults.add(f"{network.path}.router", f"is required in mode {network.mode}")
+    if not network.subnets():
+        faults.add(f"{network.path}.cidr", f"is required in mode {network.mode}, or cidr6")
+    router = document.router(network.router)
+    if network.mode != "nat" or router is None:
+        return
+    if router.external is None:
+        faults.add(f"{router.path}.external", f"is required: network '{network.name}' is translated to its address")
+        return
+    versions = {address.version for address in router.external.addresses()}
+    for subnet, _gateway in network.subnets():
+        if versions and subnet.version not in versions:
+            key = "address" if subnet.version == 4 else "address6"
+            faults.add(
+                f"{router.external.path}.{key}", f"is required: {subnet} of '{network.name}' is translated to it"
+            )
+
+
+def _check_mtu(network: Network, faults: Faults) -> None:
+    if network.cidr6 and 0 < network.mtu < _mtu.IPV6_MIN:
+        faults.add(f"{network.path}.mtu", f"{network.mtu} is too small for IPv6, which needs {_mtu.IPV6_MIN}")
+
+
+def _check_references(document: Document, faults: Faults) -> None:
+    for network in document.networks:
+        if network.router and document.router(network.router) is None:
+            faults.add(f"{network.path}.router", f"there is no router '{network.router}' in fabric_routers")
+    for router in document.routers:
+        leg = router.external
+        if leg and leg.network and document.segment(leg.network) is None:
+            faults.add(f"{leg.path}.network", f"there is no segment '{leg.network}' in fabric_external")
+    for guest in document.guests:
+        for nic in guest.nics:
+            if nic.network and document.network(nic.network) is None:
+                faults.add(f"{nic.path}.network", f"there is no network '{nic.network}' in fabric_networks")
+
+
+def _check_interface_names(document: Document, faults: Faults) -> None:
+    owners: dict[str, str] = {}
+    for path, owner, name in _interface_names(document):
+        other = owners.setdefault(name, owner)
+        if other != owner:
+            faults.add(path, f"interface name {name} is already used by {other}; choose another name")
+
+
+def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
+    """Yield (path, what it belongs to, name) of every interface in the root namespace of any node."""
+    for name in sorted(_names.RESERVED):
+        yield "", "the fabric itself", name
+    for segment in document.segments:
+        yield f"{segment.path}.bridge", f"bridge {segment.bridge}", segment.bridge
+        yield f"{segment.path}.interface", f"interface {segment.interface}", segment.interface
+    for network in document.networks:
+        leg = _names.router_leg if network.router else _names.dhcp_leg
+        yield f"{network.path}.name", f"network '{network.name}'", leg(network.name)[0]
+    for router in document.routers:
+        yield f"{router.path}.name", f"router '{router.name}'", _names.external_leg(router.name)[0]
+    for guest in document.guests:
+        for index in range(len(guest.nics)):
+            yield f"{guest.path}.name", f"guest '{guest.name}'", _names.tap(guest.name, index)

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compile a fabric document into what one node needs. Pure functions: the same input gives the same output, no I/O.
+
+A network model is the sum of layers: the switch (``_layout``) makes it isolated; the router makes it routed; address
+translation makes it nat (``_router``). Each layer is a function from a node's place in the fabric to resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _nodes, _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
+
+LAYERS = (
+    _layout.bridges,
+    _layout.uplinks,
+    _layout.tunnels,
+    _router.leg_ports,
+    _layout.guest_ports,
+    _router.legs,
+    _router.namespaces,
+    _router.translations,
+    _router.dhcp_servers,
+)
+# What says which object is meant, all that an absent resource needs.
+IDENTITY = ("name", "namespace", "bridge", "type")
+
+
+def compile_node(
+    variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
+) -> dict[str, list[dict[str, Any]]]:
+    """Return ``{"resources": [...], "guests": [...]}`` of one node, both empty for a node that is not in the document.
+
+    ``variables`` holds the document (``fabric_networks`` ...), ``facts`` what ``node_info`` returned by node, ``hosts``
+    the names that nodes may have. With ``state`` absent the resources take down what they otherwise build. Raises
+    FabricError with one line for every fault.
+    """
+    document = validate(variables, hosts)
+    if node not in document.members():
+        return {"resources": [], "guests": []}
+    if state == "absent":
+        return {"resources": _absent(_own_site(document, node, facts)), "guests": []}
+    site = _site(document, node, facts)
+    return {"resources": [resource for layer in LAYERS for resource in layer(site)], "guests": _layout.guests(site)}
+
+
+def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
+    faults = Faults()
+    state = _nodes.node_state(document, node, facts, faults)
+    addresses = _nodes.underlay_addresses(document, facts, faults) if document.underlay else {}
+    mtus = _nodes.network_mtus(document, facts, faults)
+    peers = {peer: address for peer, address in addresses.items() if peer != node}
+    if state.datapath_type == "netdev":
+        _nodes.check_on_link(state, node, peers, faults)
+    site = Site(document, node, state, [str(address.ip) for address in peers.values()], mtus)
+    _check_external_interfaces(site, facts, faults)
+    if faults.lines:
+        raise FabricError(faults.lines)
+    return site
+
+
+def _check_external_interfaces(site: Site, facts: _nodes.Facts, faults: Faults) -> None:
+    """A NIC loses its addresses when it joins a bridge, so the external one must have none to lose."""
+    for segment in site.segments():
+        path = f"{segment.path}.interface"
+        if site.state.mtus and segment.interface not in site.state.mtus:
+            faults.add(path, f"{site.node} has no interface {segment.interface}")
+        addresses = ", ".join(map(str, _nodes.global_addresses(facts, site.node, segment.interface)))
+        if addresses:
+            faults.add(
+                path, f"{segment.interface} of {site.node} carries {addresses}; remove it, or name another interface"
+            )
+
+
+def _own_site(document: Document, node: str, facts: _nodes.Facts) -> Site:
+    """Return the node's place without its peers, which need not be there to take this one down."""
+    faults = Faults()
+    return Site(document, node, _nodes.node_state(document, node, facts, faults))
+
+
+def _absent(site: Site) -> list[Resource]:
+    """Return the resources that take down the node, in the order in which a reader would do it."""
+    resources = [resource for layer in reversed(LAYERS) for resource in layer(site)]
+    absent = [
+        {kind: {**{key: options[key] for key in IDENTITY if key in options}, "state": "absent"}}
+        for resource in resources
+        for kind, options in resource.items()
+        if kind != "ip_interface"
+    ]
+    return absent + _returned_addresses(site)
+
+
+def _returned_addresses(site: Site) -> list[Resource]:
+    """Give the underlay's addresses back to the NIC where br-phy had them."""
+    if not site.document.underlay or site.state.datapath_type != "netdev":
+        return []
+    addresses = [str(address) for address in site.state.underlay_addresses]
+    return [{"ip_interface": {"name": site.state.underlay_interface, "addresses": addresses, "up": True}}]

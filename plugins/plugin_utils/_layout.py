@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The switch of a node: bridges, tunnels and the ports of guests. This much alone makes an isolated network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, Network, NodeState, Router, Segment
+
+Resource = dict[str, dict[str, Any]]
+"""One entry of an apply list: {module name: options}."""
+
+DEFAULT_DST_PORT = {"vxlan": 4789, "geneve": 6081}  # RFC 7348, RFC 8926; GRE has no ports
+
+
+@dataclass(frozen=True)
+class Site:
+    """One node's place in the fabric. ``remotes``: the other nodes' underlay addresses; ``mtus``: bytes by network."""
+
+    document: Document
+    node: str
+    state: NodeState
+    remotes: list[str] = field(default_factory=list)
+    mtus: dict[str, int] = field(default_factory=dict)
+
+    def routers(self) -> list[Router]:
+        """Return the routers that stand on this node."""
+        return [router for router in self.document.routers if router.node == self.node]
+
+    def segments(self) -> list[Segment]:
+        """Return the external segments that this node's routers have legs on."""
+        used = {router.external.network for router in self.routers() if router.external}
+        return [segment for segment in self.document.segments if segment.name in used]
+
+
+def access_port(name: str, bridge: str, vlan: int, **options: Any) -> Resource:
+    """Return a port in one VLAN; VLAN 0 stands for a bridge that is not divided: the port carries what comes."""
+    mode = {"mode": "access", "tag": vlan} if vlan else {"mode": "trunk", "trunks": "all"}
+    return {"ovs_port_vlan": {"name": name, "bridge": bridge, **mode, **options}}
+
+
+def bridges(site: Site) -> list[Resource]:
+    """Return the node's bridges, without their ports."""
+    state = site.state
+    names: dict[str, dict[str, Any]] = {_names.INTEGRATION: {}}
+    if site.document.underlay:
+        names[_names.TUNNEL] = {}
+    names.update({segment.bridge: {} for segment in site.segments()})
+    if _has_underlay_bridge(site):
+        names[_names.UNDERLAY] = {"hwaddr": state.underlay_mac}
+    common = {"datapath_type": state.datapath_type, "fail_mode": "standalone"}
+    return [{"ovs_bridge": {"name": name, **common, **options}} for name, options in names.items()]
+
+
+def uplinks(site: Site) -> list[Resource]:
+    """Return what joins the node's NICs to its bridges: the external ones, and the underlay's where OVS needs it."""
+    resources: list[Resource] = []
+    for bridge in dict.fromkeys(segment.bridge for segment in site.segments()):
+        resources.extend(_external_uplink(site, bridge))
+    if _has_underlay_bridge(site):
+        resources.extend(_underlay_uplink(site.state))
+    return resources
+
+
+def _external_uplink(site: Site, bridge: str) -> list[Resource]:
+    segments = [segment for segment in site.segments() if segment.bridge == bridge]
+    name = segments[0].interface
+    vlans = sorted(segment.vlan for segment in segments)
+    trunks: Any = vlans if all(vlans) else "all"
+    return [
+        {"ovs_port_vlan": {"name": name, "bridge": bridge, "mode": "trunk", "trunks": trunks}},
+        {"ip_interface": {"name": name, "up": True}},
+    ]
+
+
+def _has_underlay_bridge(site: Site) -> bool:
+    """OVS in userspace sends tunnels only through a bridge of its own (OVS documentation, "Userspace tunneling")."""
+    return site.document.underlay is not None and site.state.datapath_type == "netdev"
+
+
+def _underlay_uplink(state: NodeState) -> list[Resource]:
+    name = state.underlay_interface
+    addresses = [str(address) for address in state.underlay_addresses]
+    bridge = {"name": _names.UNDERLAY, "addresses": addresses, "up": True}
+    if name in state.mtus:
+        bridge["mtu"] = state.mtus[name]
+    return [
+        access_port(name, _names.UNDERLAY, 0),
+        {"ip_interface": {"name": name, "addresses": [], "up": True}},
+        {"ip_interface": bridge},
+    ]
+
+
+def tunnels(site: Site) -> list[Resource]:
+    """Return the patch between br-int and br-tun and the tunnels to all other nodes.
+
+    Tunnel ports are protected: a full mesh that forwards from tunnel to tunnel loops.
+    """
+    underlay = site.document.underlay
+    if underlay is None:
+        return []
+    mesh: dict[str, Any] = {
+        "name": underlay.type,
+        "bridge": _names.TUNNEL,
+        "type": underlay.type,
+        "remotes": site.remotes,
+        "key": str(underlay.key),
+        "protected": True,
+    }
+    if site.state.address:
+        mesh["local_ip"] = str(site.state.address.ip)
+    dst_port = underlay.dst_port or DEFAULT_DST_PORT.get(underlay.type)
+    if dst_port:
+        mesh["dst_port"] = dst_port
+    return [*_patches(site.document), {"ovs_tunnel": mesh}]
+
+
+def _patches(document: Document) -> list[Resource]:
+    """Return both ends of the patch; only the fabric's VLANs pass, and without a network there is no patch."""
+    vlans = sorted(network.vlan for network in document.networks)
+    ends = (
+        (_names.INTEGRATION, _names.PATCH_TO_TUNNEL, _names.PATCH_TO_INTEGRATION),
+        (_names.TUNNEL, _names.PATCH_TO_INTEGRATION, _names.PATCH_TO_TUNNEL),
+    )
+    options = {"type": "patch", "mode": "trunk", "trunks": vlans}
+    return [
+        {"ovs_port_vlan": {"name": name, "bridge": bridge, "peer": peer, **options}}
+        for bridge, name, peer in (ends if vlans else ())
+    ]
+
+
+def guest_ports(site: Site) -> list[Resource]:
+    """Return a port for every tap device of the node's guests. A guest may start later than the network."""
+    resources = []
+    for guest in site.document.guests:
+        for index, nic in enumerate(guest.nics if guest.node == site.node else ()):
+            network = site.document.network(nic.network)
+            vlan = network.vlan if network else 0
+            tap = _names.tap(guest.name, index)
+            resources.append(access_port(tap, _names.INTEGRATION, vlan, device_required=False))
+    return resources
+
+
+def guests(site: Site) -> list[dict[str, Any]]:
+    """Return the definitions of the node's guests for the role ``guest``. Memory is in MiB, MTU in bytes."""
+    return [
+        {
+            "name": guest.name,
+            "uuid": _names.guest_uuid(site.document.owner, guest.name),
+            **guest.settings,
+            "interfaces": [
+                _guest_interface(site, site.document.network(nic.network), _names.tap(guest.name, index))
+                | {"mac": nic.mac, **{_key(address.version): str(address) for address in nic.addresses()}}
+                for index, nic in enumerate(guest.nics)
+            ],
+        }
+        for guest in site.document.guests
+        if guest.node == site.node
+    ]
+
+
+def _key(version: int) -> str:
+    return "address" if version == 4 else "address6"
+
+
+def _guest_interface(site: Site, network: Network | None, tap: str) -> dict[str, Any]:
+    if network is None:
+        return {"tap": tap}
+    return {
+        "tap": tap,
+        "bridge": _names.INTEGRATION,
+        "network": network.name,
+        "vlan": network.vlan,
+        "mtu": site.mtus.get(network.name, 0),
+    }

@@ -1,0 +1,279 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The fabric document as data.
+
+Every object keeps the ``path`` at which it stands in the document, so that a fault found later can still say where.
+A field whose value was refused holds the empty value of its type (``""``, ``0``, ``None``): checks skip what is empty,
+and one fault does not draw others after it. ``validate()`` hands out a document only when there was no fault at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any, Optional, Union
+
+Address = Union[IPv4Address, IPv6Address]
+Interface = Union[IPv4Interface, IPv6Interface]
+Subnet = Union[IPv4Network, IPv6Network]
+
+
+class FabricError(Exception):
+    """The document cannot be built; ``faults`` holds one line for each reason."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Underlay:
+    """What carries the fabric between the nodes. ``mtu`` 0: the least MTU of the nodes' underlay interfaces."""
+
+    type: str
+    interface: str
+    key: int = 1
+    dst_port: Optional[int] = None
+    mtu: int = 0
+    path: str = "fabric_underlay"
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What the document says of one node, in place of what is found there."""
+
+    underlay_interface: str = ""
+    underlay_address: Optional[Interface] = None
+    datapath_type: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A physical segment which routers have their external legs on. ``vlan`` 0: untagged."""
+
+    name: str
+    interface: str
+    bridge: str
+    vlan: int
+    path: str
+
+
+@dataclass(frozen=True)
+class AddressRange:
+    """The addresses from ``first`` to ``last``, both of one family."""
+
+    first: Address
+    last: Address
+    path: str = field(default="", compare=False)
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.first.version
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    def size(self) -> int:
+        """Return how many addresses it has."""
+        return int(self.last) - int(self.first) + 1
+
+    def overlaps(self, other: AddressRange) -> bool:
+        """Return whether the two have an address in common."""
+        if self.version != other.version:
+            return False
+        return int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """An address that DHCP keeps for a MAC address."""
+
+    mac: str
+    addresses: tuple[Address, ...]
+    hostname: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Dhcp:
+    """DHCP, router advertisements and DNS of one network."""
+
+    ranges: tuple[AddressRange, ...]
+    lease: str
+    dns_servers: tuple[Address, ...]
+    dns_forwarders: tuple[Address, ...]
+    domain: str
+    options: tuple[dict[str, Any], ...]
+    hosts: tuple[Reservation, ...]
+    node: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of guests: one VLAN of the fabric. ``mtu`` 0: as large as the underlay allows.
+
+    ``gateway`` is the address of the router; in a network without a router, that of its DHCP server.
+    """
+
+    name: str
+    mode: str
+    vlan: int
+    cidr: Optional[IPv4Network]
+    gateway: Optional[IPv4Address]
+    cidr6: Optional[IPv6Network]
+    gateway6: Optional[IPv6Address]
+    mtu: int
+    router: str
+    dhcp: Optional[Dhcp]
+    path: str
+
+    def subnets(self) -> list[tuple[Subnet, Optional[Address]]]:
+        """Return its subnets, IPv4 first, each with the gateway's address in it."""
+        pairs: list[tuple[Optional[Subnet], Optional[Address]]] = [
+            (self.cidr, self.gateway),
+            (self.cidr6, self.gateway6),
+        ]
+        return [(subnet, gateway) for subnet, gateway in pairs if subnet]
+
+    def subnet(self, version: int) -> Optional[Subnet]:
+        """Return the subnet of IP version 4 or 6."""
+        return self.cidr if version == 4 else self.cidr6
+
+    def ranges(self, version: int) -> list[AddressRange]:
+        """Return the ranges from which DHCP gives leases of IP version 4 or 6.
+
+        Without a range in the document: for IPv4 the longer of the two stretches that the gateway leaves of the subnet,
+        for IPv6 none, since guests then configure themselves (SLAAC).
+        """
+        if not self.dhcp or not self.subnet(version):
+            return []
+        given = [item for item in self.dhcp.ranges if item.version == version]
+        if given or version == 6 or not self.cidr or not self.gateway or self.gateway not in self.cidr:
+            return given
+        below = AddressRange(self.cidr[1], self.gateway - 1)
+        above = AddressRange(self.gateway + 1, self.cidr[-2])
+        return [max(below, above, key=AddressRange.size)]
+
+
+@dataclass(frozen=True)
+class ExternalLeg:
+    """A router's leg on an external segment."""
+
+    network: str
+    address: Optional[IPv4Interface]
+    gateway: Optional[IPv4Address]
+    address6: Optional[IPv6Interface]
+    gateway6: Optional[IPv6Address]
+    path: str
+
+    def addresses(self) -> list[Interface]:
+        """Return its addresses with their prefix lengths, IPv4 first."""
+        return [address for address in (self.address, self.address6) if address]
+
+    def gateways(self) -> list[Address]:
+        """Return the next hops of the default routes, IPv4 first."""
+        return [gateway for gateway in (self.gateway, self.gateway6) if gateway]
+
+
+@dataclass(frozen=True)
+class Router:
+    """A router in a namespace of one node."""
+
+    name: str
+    node: str
+    external: Optional[ExternalLeg]
+    path: str
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A guest's connection to a network."""
+
+    network: str
+    mac: str
+    address: Optional[IPv4Address]
+    address6: Optional[IPv6Address]
+    path: str
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Return its reserved addresses, IPv4 first."""
+        return tuple(address for address in (self.address, self.address6) if address)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A virtual machine. ``memory`` is in MiB; ``settings`` are those that only the hypervisor cares for."""
+
+    name: str
+    node: str
+    nics: tuple[Nic, ...]
+    settings: dict[str, Any]
+    path: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole fabric."""
+
+    owner: str
+    underlay: Optional[Underlay]
+    nodes: dict[str, NodeSettings] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
+    networks: tuple[Network, ...] = ()
+    routers: tuple[Router, ...] = ()
+    guests: tuple[Guest, ...] = ()
+
+    def named_nodes(self) -> Iterator[tuple[str, str]]:
+        """Yield (path, node) wherever the document names a node."""
+        for name, settings in self.nodes.items():
+            yield settings.path, name
+        for network in self.networks:
+            if network.dhcp and network.dhcp.node:
+                yield f"{network.dhcp.path}.node", network.dhcp.node
+        yield from ((f"{router.path}.node", router.node) for router in self.routers if router.node)
+        yield from ((f"{guest.path}.node", guest.node) for guest in self.guests if guest.node)
+
+    def members(self) -> list[str]:
+        """Return the names of the fabric's nodes, sorted."""
+        return sorted({node for _path, node in self.named_nodes()})
+
+    def network(self, name: str) -> Optional[Network]:
+        """Return the network of that name."""
+        return next((network for network in self.networks if network.name == name), None)
+
+    def router(self, name: str) -> Optional[Router]:
+        """Return the router of that name."""
+        return next((router for router in self.routers if router.name == name), None)
+
+    def segment(self, name: str) -> Optional[Segment]:
+        """Return the external segment of that name."""
+        return next((segment for segment in self.segments if segment.name == name), None)
+
+    def networks_of(self, router: str) -> list[Network]:
+        """Return the networks that a router serves, in the order of the document."""
+        return [network for network in self.networks if network.router == router]
+
+    def nics_on(self, network: str) -> list[tuple[Guest, Nic]]:
+        """Return the guests' connections to a network."""
+        return [(guest, nic) for guest in self.guests for nic in guest.nics if nic.network == network]
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What a node is found to be, as far as the compiler needs it.
+
+    ``address`` is the underlay address; ``underlay_addresses`` are all that the underlay interface carries, or carried
+    before it went into br-phy; ``underlay_mac`` and ``mtus`` (bytes by interface) come from the interfaces themselves.
+    """
+
+    datapath_type: str
+    address: Optional[Interface] = None
+    underlay_interface: str = ""
+    underlay_addresses: tuple[Interface, ...] = ()
+    underlay_mac: str = ""
+    mtus: dict[str, int] = field(default_factory=dict)

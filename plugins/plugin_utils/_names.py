@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names, MAC addresses and UUIDs that follow from the document, the same on every run and every node."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import netaddr
+
+INTERFACE_NAME_MAX = 15  # IFNAMSIZ in linux/if.h counts the final NUL byte
+
+INTEGRATION = "br-int"
+TUNNEL = "br-tun"
+EXTERNAL = "br-ex"
+UNDERLAY = "br-phy"
+PATCH_TO_TUNNEL = "patch-tun"
+PATCH_TO_INTEGRATION = "patch-int"
+RESERVED = frozenset({INTEGRATION, TUNNEL, UNDERLAY, PATCH_TO_TUNNEL, PATCH_TO_INTEGRATION, "lo"})
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+
+def interface(prefix: str, name: str, suffix: str = "") -> str:
+    """Return the name of an interface: prefix, name and suffix, or with six digits of a hash where that is too long."""
+    full = f"{prefix}-{name}{suffix}"
+    if len(full) <= INTERFACE_NAME_MAX:
+        return full
+    return f"{full[: INTERFACE_NAME_MAX - 6]}{_digest(full)[:6]}"
+
+
+def router_namespace(router: str) -> str:
+    """Return the name of a router's namespace."""
+    return f"nv-{router}"
+
+
+def dhcp_namespace(network: str) -> str:
+    """Return the name of the namespace in which the DHCP server of a network without a router runs."""
+    return f"dhcp-{network}"
+
+
+def router_leg(network: str) -> tuple[str, str]:
+    """Return the two ends of a router's leg in a network: the port of br-int, the interface in the namespace."""
+    return interface("rl", network), interface("gw", network)
+
+
+def external_leg(router: str) -> tuple[str, str]:
+    """Return the two ends of a router's external leg: the bridge port, the interface in the namespace."""
+    return interface("xl", router), interface("ex", router)
+
+
+def dhcp_leg(network: str) -> tuple[str, str]:
+    """Return the two ends of a DHCP server's leg: the port of br-int, the interface in the namespace."""
+    return interface("dl", network), interface("dh", network)
+
+
+def tap(guest: str, index: int) -> str:
+    """Return the tap device of a guest's NIC; the first NIC's carries no number."""
+    return interface("tap", guest, f"_{index}" if index else "")
+
+
+def mac(*parts: str) -> str:
+    """Return a unicast, locally administered MAC address that follows from names: 52:54 and 32 bits of a hash."""
+    return str(netaddr.EUI(int("5254" + _digest(*parts)[:8], 16), dialect=netaddr.mac_unix_expanded))
+
+
+def guest_uuid(owner: str, guest: str) -> str:
+    """Return the guest's UUID (RFC 9562, version 5)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{guest}.{owner}.netvirt.fabric"))

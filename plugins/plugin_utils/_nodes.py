@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the compiler needs to know of the nodes: their underlay addresses and MTU, the datapath type of one of them.
+
+Facts are what the module ``node_info`` returned, by node: ``{"datapath_types": [...], "interfaces": {name:
+{"addresses": [CIDR], "mtu": bytes, "mac": MAC}}}``. What the document pins is not looked for, so that a node that
+cannot be reached need not stop the others.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Document,
+    Interface,
+    Network,
+    NodeSettings,
+    NodeState,
+    Underlay,
+)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
+
+Facts = Mapping[str, Any]
+DEFAULT_MTU = 1500  # IEEE 802.3, where there is no underlay to ask
+
+
+def settings_of(document: Document, node: str) -> NodeSettings:
+    """Return what the document says of a node."""
+    return document.nodes.get(node) or NodeSettings(path=f"fabric_nodes.{node}")
+
+
+def underlay_interface(document: Document, node: str) -> str:
+    """Return the name of a node's underlay interface, empty where the fabric has no underlay."""
+    if document.underlay is None:
+        return ""
+    return settings_of(document, node).underlay_interface or document.underlay.interface
+
+
+def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> NodeState:
+    """Return the state of the node to compile for."""
+    if not _interfaces(facts, node):
+        faults.add(node, "there are no facts of this node; it has to be reached before it can be built")
+        return NodeState(datapath_type="")
+    interfaces = _interfaces(facts, node)
+    name = underlay_interface(document, node)
+    return NodeState(
+        datapath_type=_datapath_type(document, node, facts, faults),
+        address=_underlay_address(document, node, facts, faults),
+        underlay_interface=name,
+        underlay_addresses=_underlay_addresses(document, node, facts),
+        underlay_mac=str(interfaces.get(name, {}).get("mac") or ""),
+        mtus={key: int(value.get("mtu") or DEFAULT_MTU) for key, value in interfaces.items()},
+    )
+
+
+def underlay_addresses(document: Document, facts: Facts, faults: Faults) -> dict[str, Interface]:
+    """Return the underlay address of every node of the document: unique, and all of one IP version."""
+    found = {node: _underlay_address(document, node, facts, faults) for node in document.members()}
+    addresses = {node: address for node, address in found.items() if address}
+    first_with: dict[Any, str] = {}
+    for node, address in addresses.items():
+        first = next(iter(addresses))
+        if address.version != addresses[first].version:
+            faults.add(
+                f"fabric_nodes.{node}.underlay_address",
+                f"{address} and {addresses[first]} of {first} are of different IP versions; set one of the same",
+            )
+        other = first_with.setdefault(address.ip, node)
+        if other != node:
+            faults.add(f"fabric_nodes.{node}.underlay_address", f"{address.ip} is already the address of {other}")
+    return addresses
+
+
+def network_mtus(document: Document, facts: Facts, faults: Faults) -> dict[str, int]:
+    """Return the MTU of every network, in bytes: what the document asks for, or the most that the underlay carries."""
+    most = _most(document, facts, faults)
+    for network in document.networks if most else ():
+        _check_mtu(network, most, faults)
+    return {network.name: network.mtu or most for network in document.networks}
+
+
+def _check_mtu(network: Network, most: int, faults: Faults) -> None:
+    if network.mtu > most:
+        faults.add(f"{network.path}.mtu", f"{network.mtu} is more than the {most} that the underlay leaves for guests")
+    elif most < _mtu.IPV6_MIN and network.cidr6:
+        faults.add(f"{network.path}.cidr6", f"the underlay leaves an MTU of {most}, IPv6 needs {_mtu.IPV6_MIN}")
+    elif most < _mtu.IPV4_MIN:
+        faults.add(f"{network.path}.mtu", f"the underlay leaves an MTU of {most}, IPv4 needs {_mtu.IPV4_MIN}")
+
+
+def _most(document: Document, facts: Facts, faults: Faults) -> int:
+    """Return the largest MTU for guests; 0 where it cannot be told."""
+    underlay = document.underlay
+    if underlay is None:
+        return DEFAULT_MTU
+    addresses = underlay_addresses(document, facts, Faults())
+    mtu = _underlay_mtu(document, underlay, facts, faults)
+    if not addresses or not mtu:
+        return 0
+    return _mtu.inner_mtu(mtu, underlay.type, next(iter(addresses.values())).version)
+
+
+def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: Faults) -> int:
+    mtus: dict[str, int] = {}
+    for node in document.members():
+        name = underlay_interface(document, node)
+        mtu = _interfaces(facts, node).get(name, {}).get("mtu")
+        if mtu:
+            mtus[node] = int(mtu)
+        elif not underlay.mtu:
+            _add_unknown(node, f"the MTU of its underlay interface {name}", "fabric_underlay.mtu", facts, faults)
+        if underlay.mtu and mtu and int(mtu) < underlay.mtu:
+            faults.add(f"{underlay.path}.mtu", f"{underlay.mtu} is more than the MTU {mtu} of {name} on {node}")
+    return underlay.mtu or min(mtus.values(), default=0)
+
+
+def _interfaces(facts: Facts, node: str) -> Mapping[str, Mapping[str, Any]]:
+    result: Mapping[str, Mapping[str, Any]] = (facts.get(node) or {}).get("interfaces") or {}
+    return result
+
+
+def _add_unknown(node: str, what: str, remedy: str, facts: Facts, faults: Faults) -> None:
+    reason = "it is not there" if _interfaces(facts, node) else "the node could not be asked"
+    faults.add(node, f"{what} is not known, since {reason}; set {remedy}")
+
+
+def global_addresses(facts: Facts, node: str, interface: str) -> list[Interface]:
+    """Return the addresses of a node's interface, without the link-local ones that it has by itself."""
+    found = _interfaces(facts, node).get(interface, {}).get("addresses") or []
+    addresses = [ipaddress.ip_interface(str(address)) for address in found]
+    return [address for address in addresses if not address.ip.is_link_local]
+
+
+def _underlay_addresses(document: Document, node: str, facts: Facts) -> tuple[Interface, ...]:
+    """Return all underlay addresses: the pinned one, else those of the interface, or of br-phy that took them."""
+    pinned = settings_of(document, node).underlay_address
+    if pinned:
+        return (pinned,)
+    names = (underlay_interface(document, node), _names.UNDERLAY)
+    found = [address for name in names for address in global_addresses(facts, node, name)]
+    return tuple(sorted(dict.fromkeys(found), key=lambda address: (address.version, address)))
+
+
+def _underlay_address(document: Document, node: str, facts: Facts, faults: Faults) -> Optional[Interface]:
+    name = underlay_interface(document, node)
+    if not name:
+        return None
+    addresses = _underlay_addresses(document, node, facts)
+    if not addresses:
+        what = f"the address of its underlay interface {name}"
+        _add_unknown(node, what, f"fabric_nodes.{node}.underlay_address", facts, faults)
+        return None
+    if len([address for address in addresses if address.version == addresses[0].version]) > 1:
+        listed = ", ".join(map(str, addresses))
+        faults.add(
+            f"fabric_nodes.{node}.underlay_address", f"is required, since {name} has several addresses: {listed}"
+        )
+    return addresses[0]
+
+
+def _datapath_type(document: Document, node: str, facts: Facts, faults: Faults) -> str:
+    """Return the pinned type, else the kernel's datapath where the node offers it, else the one in userspace."""
+    settings = settings_of(document, node)
+    offered = (facts.get(node) or {}).get("datapath_types") or []
+    if settings.datapath_type:
+        if offered and settings.datapath_type not in offered:
+            message = f"{node} offers {', '.join(sorted(offered))} only, not {settings.datapath_type}"
+            faults.add(f"{settings.path}.datapath_type", message)
+        return settings.datapath_type
+    if not offered:
+        faults.add(node, "offers no Open vSwitch datapath; is openvswitch-switch installed and running?")
+    return "system" if "system" in offered else "netdev"
+
+
+def check_on_link(state: NodeState, node: str, peers: Mapping[str, Interface], faults: Faults) -> None:
+    """Note the peers that br-phy has no route to: it takes over the underlay's addresses, no routes beyond them."""
+    subnets = [address.network for address in state.underlay_addresses]
+    for peer, address in peers.items():
+        if subnets and not any(address.ip in subnet for subnet in subnets):
+            faults.add(
+                f"fabric_nodes.{peer}.underlay_address",
+                f"{address.ip} is not in {subnets[0]} of {node}, whose userspace datapath reaches no other subnet",
+            )

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read the variables of the role ``fabric`` into the model: types, ranges, defaults. Relations are checked later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _convert, _mtu, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    AddressRange,
+    Dhcp,
+    Document,
+    ExternalLeg,
+    Guest,
+    Network,
+    Nic,
+    NodeSettings,
+    Reservation,
+    Router,
+    Segment,
+    Underlay,
+)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults, Reader
+
+MODES = ("isolated", "routed", "nat")
+DEFAULT_OWNER = "fabric"
+DEFAULT_LEASE = "24h"
+DEFAULT_MEMORY = 512
+DEFAULT_VCPUS = 1
+KEY_BITS = {"gre": 32, "vxlan": 24, "geneve": 24}
+
+_mtu_value = _values.integer(_mtu.IPV4_MIN, 65535)
+
+
+def read_document(variables: Any, faults: Faults) -> Document:
+    """Return the document that these variables (``fabric_networks`` ...) hold; what is wrong goes to ``faults``."""
+    return Reader(variables, "", faults).finish(_document)
+
+
+def _document(reader: Reader) -> Document:
+    owner = reader.get("fabric_owner", _convert.name, DEFAULT_OWNER)
+    defaults = reader.child("fabric_guest_defaults", _guest_settings) or {}
+    return Document(
+        owner=owner,
+        underlay=reader.child("fabric_underlay", _underlay) if reader.raw("fabric_underlay") else None,
+        nodes=reader.mapping("fabric_nodes", _node_settings),
+        segments=reader.children("fabric_external", _segment),
+        networks=reader.children("fabric_networks", _network),
+        routers=reader.children("fabric_routers", _router),
+        guests=reader.children("fabric_guests", lambda item: _guest(item, owner, defaults)),
+    )
+
+
+def _underlay(reader: Reader) -> Underlay:
+    kind = reader.get("type", _convert.choice(*_mtu.OVERHEAD), "", required=True)
+    dst_port = reader.get("dst_port", _values.port_number, None)
+    if dst_port and kind == "gre":
+        reader.faults.add(reader.at("dst_port"), "GRE has no ports")
+    return Underlay(
+        type=kind,
+        interface=reader.get("interface", _values.interface_name, ""),
+        key=reader.get("key", _values.integer(0, 2 ** KEY_BITS.get(kind, 32) - 1), 1),
+        dst_port=dst_port,
+        mtu=reader.get("mtu", _mtu_value, 0),
+        path=reader.path,
+    )
+
+
+def _node_settings(reader: Reader) -> NodeSettings:
+    return NodeSettings(
+        underlay_interface=reader.get("underlay_interface", _values.interface_name, ""),
+        underlay_address=reader.get("underlay_address", _convert.interface, None),
+        datapath_type=reader.get("datapath_type", _convert.choice("system", "netdev"), ""),
+        path=reader.path,
+    )
+
+
+def _segment(reader: Reader) -> Segment:
+    return Segment(
+        name=reader.get("name", _convert.name, "", required=True),
+        interface=reader.get("interface", _values.interface_name, "", required=True),
+        bridge=reader.get("bridge", _values.interface_name, _names.EXTERNAL),
+        vlan=reader.get("vlan", _values.vlan_id, 0),
+        path=reader.path,
+    )
+
+
+def _network(reader: Reader) -> Network:
+    cidr = reader.get("cidr", _convert.network4, None)
+    cidr6 = reader.get("cidr6", _convert.network6, None)
+    return Network(
+        name=reader.get("name", _convert.name, "", required=True),
+        mode=reader.get("mode", _convert.choice(*MODES), "", required=True),
+        vlan=reader.get("vlan", _values.vlan_id, 0, required=True),
+        cidr=cidr,
+        gateway=reader.get("gateway", _convert.address4, _first(cidr)),
+        cidr6=cidr6,
+        gateway6=reader.get("gateway6", _convert.address6, _first(cidr6)),
+        mtu=reader.get("mtu", _mtu_value, 0),
+        router=reader.get("router", _convert.name, ""),
+        dhcp=reader.child("dhcp", _dhcp),
+        path=reader.path,
+    )
+
+
+def _first(subnet: Any) -> Any:
+    """Return the first address for hosts, which is the gateway unless the document says otherwise (as in Neutron)."""
+    return subnet[1] if subnet else None
+
+
+def _dhcp(reader: Reader) -> Dhcp:
+    ranges = reader.located("ranges", _convert.address_range)
+    single = reader.get("range", _convert.address_range, None)
+    if single:
+        ranges.append((reader.at("range"), single))
+    return Dhcp(
+        ranges=tuple(AddressRange(first, last, path) for path, (first, last) in ranges),
+        lease=reader.get("lease", _values.duration, _values.duration(DEFAULT_LEASE)),
+        dns_servers=reader.values("dns_servers", _convert.address),
+        dns_forwarders=reader.values("dns_forwarders", _convert.address),
+        domain=reader.get("domain", _values.hostname, ""),
+        options=reader.children("options", _dhcp_option),
+        hosts=reader.children("hosts", _reservation),
+        node=reader.get("node", _convert.text, ""),
+        path=reader.path,
+    )
+
+
+def _dhcp_option(reader: Reader) -> dict[str, Any]:
+    option = {
+        "option": reader.get("option", lambda value: _convert.text(str(value)), "", required=True),
+        "value": reader.get("value", lambda value: value, None, required=True),
+        "family": reader.get("family", _values.integer(4, 6), None),
+    }
+    return {key: value for key, value in option.items() if value is not None}
+
+
+def _reservation(reader: Reader) -> Reservation:
+    addresses = (reader.get("address", _convert.address4, None), reader.get("address6", _convert.address6, None))
+    return Reservation(
+        mac=reader.get("mac", _values.mac, "", required=True),
+        addresses=tuple(address for address in addresses if address),
+        hostname=reader.get("hostname", _values.hostname, ""),
+        path=reader.path,
+    )
+
+
+def _router(reader: Reader) -> Router:
+    return Router(
+        name=reader.get("name", _convert.name, "", required=True),
+        node=reader.get("node", _convert.text, "", required=True),
+        external=reader.child("external", _external_leg),
+        path=reader.path,
+    )
+
+
+def _external_leg(reader: Reader) -> ExternalLeg:
+    leg = ExternalLeg(
+        network=reader.get("network", _convert.name, "", required=True),
+        address=reader.get("address", _convert.interface4, None),
+        gateway=reader.get("gateway", _convert.address4, None),
+        address6=reader.get("address6", _convert.interface6, None),
+        gateway6=reader.get("gateway6", _convert.address6, None),
+        path=reader.path,
+    )
+    if reader.raw("address") is None and reader.raw("address6") is None:
+        reader.faults.add(reader.at("address"), "is required, or address6")
+    return leg
+
+
+def _guest(reader: Reader, owner: str, defaults: Mapping[str, Any]) -> Guest:
+    name = reader.get("name", _convert.label, "", required=True)
+    return Guest(
+        name=name,
+        node=reader.get("node", _convert.text, "", required=True),
+        nics=_nics(reader, owner, name),
+        settings={"memory": DEFAULT_MEMORY, "vcpus": DEFAULT_VCPUS, **defaults, **_guest_settings(reader)},
+        path=reader.path,
+    )
+
+
+def _nics(reader: Reader, owner: str, guest: str) -> tuple[Nic, ...]:
+    """Return a guest's NICs: those of ``networks``, or the one that its own keys describe."""
+
+    def nic(item: Reader, index: int) -> Nic:
+        return Nic(
+            network=item.get("network", _convert.name, "", required=True),
+            mac=item.get("mac", _values.mac, _names.mac(owner, "guest", guest, str(index))),
+            address=item.get("address", _convert.address4, None),
+            address6=item.get("address6", _convert.address6, None),
+            path=item.path,
+        )
+
+    if reader.raw("networks") is None:
+        return (nic(reader, 0),)
+    given = [key for key in ("network", "mac", "address", "address6") if reader.raw(key) is not None]
+    if given:
+        reader.faults.add(reader.at("networks"), f"cannot be combined with {', '.join(given)}")
+    counter = iter(range(len(reader.items("networks"))))
+    return reader.children("networks", lambda item: nic(item, next(counter)))
+
+
+def _guest_settings(reader: Reader) -> dict[str, Any]:
+    """Return the settings that are given, of those that a guest and fabric_guest_defaults have in common."""
+    converters: dict[str, Callable[[Any], Any]] = {
+        "memory": _values.integer(16, 2**24),
+        "vcpus": _values.integer(1, 1024),
+        "image": _convert.text,
+        "kernel": _convert.text,
+        "initrd": _convert.text,
+        "cmdline": _convert.text,
+    }
+    found = {key: reader.get(key, convert, None) for key, convert in converters.items()}
+    return {key: value for key, value in found.items() if value is not None}

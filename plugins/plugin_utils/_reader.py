@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read mappings of a document key by key, and collect every fault with its path instead of stopping at the first."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, TypeVar
+
+T = TypeVar("T")
+
+
+class Faults:
+    """The faults found so far, one line each."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, path: str, message: str) -> None:
+        """Note a fault at a path of the document."""
+        line = f"{path}: {message}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+class Reader:
+    """One mapping of the document. ``done()`` reports the keys that nobody asked for."""
+
+    def __init__(self, value: Any, path: str, faults: Faults) -> None:
+        self.path = path
+        self.faults = faults
+        self._known: list[str] = []
+        self._values: dict[str, Any] = {}
+        if isinstance(value, dict):
+            self._values = {str(key): item for key, item in value.items() if item is not None}
+        else:
+            faults.add(path, f"must be a dictionary, not {value!r}")
+
+    def at(self, key: str) -> str:
+        """Return the path of a key."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def raw(self, key: str) -> Any:
+        """Return the value as it stands, ``None`` where there is none."""
+        self._known.append(key)
+        return self._values.get(key)
+
+    def get(self, key: str, convert: Callable[[Any], T], default: T, required: bool = False) -> T:
+        """Return the converted value; the default where it is missing or ``convert`` refuses it by ``ValueError``."""
+        value = self.raw(key)
+        if value is None:
+            if required:
+                self.faults.add(self.at(key), "is required")
+            return default
+        try:
+            return convert(value)
+        except ValueError as error:
+            self.faults.add(self.at(key), str(error))
+            return default
+
+    def located(self, key: str, convert: Callable[[Any], T]) -> list[tuple[str, T]]:
+        """Return (path, converted item) of a list, without those that ``convert`` refuses."""
+        result = []
+        for index, value in enumerate(self.items(key)):
+            path = f"{self.at(key)}[{index}]"
+            try:
+                result.append((path, convert(value)))
+            except ValueError as error:
+                self.faults.add(path, str(error))
+        return result
+
+    def values(self, key: str, convert: Callable[[Any], T]) -> tuple[T, ...]:
+        """Return the converted items of a list, without those that ``convert`` refuses."""
+        return tuple(value for _path, value in self.located(key, convert))
+
+    def items(self, key: str) -> list[Any]:
+        """Return a list as it stands, empty where there is none."""
+        value = self.raw(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.faults.add(self.at(key), f"must be a list, not {value!r}")
+            return []
+        return value
+
+    def children(self, key: str, read: Callable[[Reader], T]) -> tuple[T, ...]:
+        """Return what ``read`` makes of each mapping in a list."""
+        readers = [
+            Reader(value, f"{self.at(key)}[{index}]", self.faults) for index, value in enumerate(self.items(key))
+        ]
+        return tuple(reader.finish(read) for reader in readers)
+
+    def child(self, key: str, read: Callable[[Reader], T]) -> T | None:
+        """Return what ``read`` makes of a mapping, ``None`` where there is none."""
+        value = self.raw(key)
+        return None if value is None else Reader(value, self.at(key), self.faults).finish(read)
+
+    def mapping(self, key: str, read: Callable[[Reader], T]) -> dict[str, T]:
+        """Return what ``read`` makes of each mapping in a mapping."""
+        value = self.raw(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.faults.add(self.at(key), f"must be a dictionary, not {value!r}")
+            return {}
+        return {
+            str(name): Reader({} if item is None else item, f"{self.at(key)}.{name}", self.faults).finish(read)
+            for name, item in value.items()
+        }
+
+    def finish(self, read: Callable[[Reader], T]) -> T:
+        """Return what ``read`` makes of this mapping, and report the keys that it did not ask for."""
+        result = read(self)
+        for key in self._values:
+            if key not in self._known:
+                self.faults.add(self.at(key), f"is not known here; known are {', '.join(sorted(self._known))}")
+        return result

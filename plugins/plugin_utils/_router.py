@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Routers, address translation and DHCP: what makes a switched network a routed or translated one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import reservations
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Address,
+    Document,
+    ExternalLeg,
+    Network,
+    Router,
+    Segment,
+)
+
+# An address of one leg must not be answered or used on another (Documentation/networking/ip-sysctl.rst of the kernel).
+ROUTER_SYSCTLS = {"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.all.arp_announce": "2"}
+RP_FILTER_STRICT = 1
+DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def leg_ports(site: Site) -> list[Resource]:
+    """Return the bridge ports of the legs of routers and DHCP servers."""
+    resources = []
+    for router in site.routers():
+        for network in site.document.networks_of(router.name):
+            resources.append(access_port(_names.router_leg(network.name)[0], _names.INTEGRATION, network.vlan))
+        segment = _segment(site.document, router)
+        if segment:
+            resources.append(access_port(_names.external_leg(router.name)[0], segment.bridge, segment.vlan))
+    for network in _served_alone(site):
+        resources.append(access_port(_names.dhcp_leg(network.name)[0], _names.INTEGRATION, network.vlan))
+    return resources
+
+
+def legs(site: Site) -> list[Resource]:
+    """Return the veth pairs of the legs of routers and DHCP servers."""
+    resources = []
+    for router in site.routers():
+        namespace = _names.router_namespace(router.name)
+        for network in site.document.networks_of(router.name):
+            ends = _names.router_leg(network.name)
+            resources.append(_leg(site, ends, namespace, site.mtus.get(network.name)))
+        segment = _segment(site.document, router)
+        if segment:
+            ends = _names.external_leg(router.name)
+            resources.append(_leg(site, ends, namespace, site.state.mtus.get(segment.interface)))
+    for network in _served_alone(site):
+        namespace = _names.dhcp_namespace(network.name)
+        resources.append(_leg(site, _names.dhcp_leg(network.name), namespace, site.mtus.get(network.name)))
+    return resources
+
+
+def _leg(site: Site, ends: tuple[str, str], namespace: str, mtu: int | None) -> Resource:
+    """Return a veth pair into a namespace.
+
+    The inner end computes its checksums itself, since the userspace datapath passes on partial ones as they are. Its
+    MAC address is derived, so that neighbours' caches outlive a rebuilt leg.
+    """
+    outer, inner = ends
+    both: dict[str, Any] = {"up": True, **({"mtu": mtu} if mtu else {})}
+    mac = _names.mac(site.document.owner, namespace, inner)
+    peer = {"name": inner, "namespace": namespace, "mac": mac, **both, "tx_checksum": False}
+    return {"veth_pair": {"name": outer, **both, "peer": peer}}
+
+
+def _segment(document: Document, router: Router) -> Segment | None:
+    return document.segment(router.external.network) if router.external else None
+
+
+def _served_alone(site: Site) -> list[Network]:
+    """Return the networks without a router that have their DHCP server on this node."""
+    return [
+        network
+        for network in site.document.networks
+        if not network.router and network.dhcp and network.dhcp.node == site.node
+    ]
+
+
+def namespaces(site: Site) -> list[Resource]:
+    """Return the namespaces of routers and of DHCP servers that stand alone, with addresses and routes."""
+    return [
+        *(_router(site.document, router) for router in site.routers()),
+        *(_dhcp_namespace(network) for network in _served_alone(site)),
+    ]
+
+
+def _router(document: Document, router: Router) -> Resource:
+    networks = document.networks_of(router.name)
+    interfaces = [_interface(_names.router_leg(network.name)[1], _gateway_addresses(network)) for network in networks]
+    routes = []
+    leg = router.external
+    if leg:
+        name = _names.external_leg(router.name)[1]
+        interfaces.append(_interface(name, [str(address) for address in leg.addresses()]))
+        routes = [
+            {"destination": DEFAULT_ROUTE[gateway.version], "via": str(gateway), "interface": name}
+            for gateway in leg.gateways()
+        ]
+    return {
+        "netns_router": {
+            "name": _names.router_namespace(router.name),
+            "interfaces": interfaces,
+            "routes": routes,
+            "ip_forward": True,
+            "ipv6_forward": bool(any(network.cidr6 for network in networks) or (leg and leg.address6)),
+            "rp_filter": RP_FILTER_STRICT,
+            "sysctls": dict(ROUTER_SYSCTLS),
+        }
+    }
+
+
+def _dhcp_namespace(network: Network) -> Resource:
+    return {
+        "netns_router": {
+            "name": _names.dhcp_namespace(network.name),
+            "interfaces": [_interface(_names.dhcp_leg(network.name)[1], _gateway_addresses(network))],
+            "routes": [],
+            "ip_forward": False,
+            "ipv6_forward": False,
+        }
+    }
+
+
+def _interface(name: str, addresses: list[str]) -> dict[str, Any]:
+    return {"name": name, "addresses": addresses, "up": True}
+
+
+def _gateway_addresses(network: Network) -> list[str]:
+    return [f"{gateway}/{subnet.prefixlen}" for subnet, gateway in network.subnets()]
+
+
+def translations(site: Site) -> list[Resource]:
+    """Return the address translation of every router on this node that serves a network of mode nat."""
+    resources = []
+    for router in site.routers():
+        networks = site.document.networks_of(router.name)
+        translated = [network for network in networks if network.mode == "nat"]
+        if router.external and translated:
+            resources.append(_nat(router, router.external, translated, networks))
+    return resources
+
+
+def _nat(router: Router, leg: ExternalLeg, translated: list[Network], networks: list[Network]) -> Resource:
+    """Return SNAT to the router's own address, for what leaves by the external leg, and never between its networks."""
+    return {
+        "nat_masquerade": {
+            "name": "nat",
+            "namespace": _names.router_namespace(router.name),
+            "sources": _subnets(translated),
+            "exclude_destinations": _subnets(networks),
+            "out_interface": _names.external_leg(router.name)[1],
+            "to_source": [str(address.ip) for address in leg.addresses()],
+        }
+    }
+
+
+def _subnets(networks: list[Network]) -> list[str]:
+    return [str(subnet) for network in networks for subnet, _gateway in network.subnets()]
+
+
+def dhcp_servers(site: Site) -> list[Resource]:
+    """Return the DHCP servers on this node: beside the router, or in a namespace of their own."""
+    resources = []
+    for router in site.routers():
+        for network in site.document.networks_of(router.name):
+            if network.dhcp:
+                namespace = _names.router_namespace(router.name)
+                resources.append(_dhcp(site, network, namespace, _names.router_leg(network.name)[1]))
+    for network in _served_alone(site):
+        namespace = _names.dhcp_namespace(network.name)
+        resources.append(_dhcp(site, network, namespace, _names.dhcp_leg(network.name)[1]))
+    return resources
+
+
+def _dhcp(site: Site, network: Network, namespace: str, interface: str) -> Resource:
+    dhcp = network.dhcp
+    assert dhcp is not None, "only networks with DHCP get here"
+    options: dict[str, Any] = {
+        "name": network.name,
+        "namespace": namespace,
+        "interface": interface,
+        "ranges": _ranges(network, dhcp.lease),
+        "hosts": _hosts(site.document, network),
+        "dns_servers": _texts(dhcp.dns_servers),
+        "dns_forwarders": _texts(dhcp.dns_forwarders),
+        "options": [dict(option) for option in dhcp.options],
+    }
+    if network.router and network.cidr:
+        options["router"] = str(network.gateway)
+    if dhcp.domain:
+        options["domain"] = dhcp.domain
+    if network.name in site.mtus:
+        options["mtu"] = site.mtus[network.name]
+    return {"dnsmasq_netns": options}
+
+
+def _texts(addresses: tuple[Address, ...]) -> list[str]:
+    return [str(address) for address in addresses]
+
+
+def _ranges(network: Network, lease: str) -> list[dict[str, Any]]:
+    """Return dnsmasq's ranges. An IPv6 subnet without one gets router advertisements and SLAAC (RFC 4862)."""
+    ranges = [
+        {"start": str(item.first), "end": str(item.last), "lease": lease, "prefix": subnet.prefixlen}
+        for subnet, _gateway in network.subnets()
+        for item in network.ranges(subnet.version)
+    ]
+    if network.cidr6 and not network.ranges(6):
+        start = str(network.cidr6.network_address)
+        ranges.append({"start": start, "prefix": network.cidr6.prefixlen, "mode": "ra-stateless", "lease": lease})
+    return ranges
+
+
+def _hosts(document: Document, network: Network) -> list[dict[str, Any]]:
+    """Return the reservations, one entry for each address; a guest without one still gets its host name."""
+    hosts = []
+    for reservation in reservations(document, network):
+        hostname = {"hostname": reservation.hostname} if reservation.hostname else {}
+        addresses = [{"address": str(address)} for address in reservation.addresses] or [{}]
+        hosts.extend([{"mac": reservation.mac, **address, **hostname} for address in addresses])
+    return hosts
