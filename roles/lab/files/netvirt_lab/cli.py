@@ -61,15 +61,15 @@ def _add_lab_commands(commands: Any) -> None:
 
 def _add_inner_commands(commands: Any) -> None:
     """Add the commands that the program starts itself with: a node's supervisor, its boot, the upstream host."""
-    for name, run in (("supervise", supervisor.supervise), ("boot", _boot)):
+    for name, run in (("supervise", _supervise), ("boot", _boot)):
         inner = commands.add_parser(name)
         inner.add_argument("directory", type=Path)
-        inner.set_defaults(run=lambda a, run=run: run(a.directory) or 0)
+        inner.set_defaults(run=run)
     inner = commands.add_parser("upstream")
     inner.add_argument("lab")
     inner.add_argument("pidfile", type=Path)
     inner.add_argument("port", type=int)
-    inner.set_defaults(run=lambda a: upstream.serve(a.lab, a.pidfile, a.port) or 0)
+    inner.set_defaults(run=_upstream)
 
 
 def _lab_command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -84,7 +84,8 @@ def _description() -> model.Lab:
 
 
 def _directory(arguments: argparse.Namespace) -> Path:
-    return arguments.directory or STATE / arguments.lab
+    given: Path | None = arguments.directory
+    return given or STATE / arguments.lab
 
 
 def _machine(arguments: argparse.Namespace) -> model.Machine:
@@ -95,5 +96,16 @@ def _machine(arguments: argparse.Namespace) -> model.Machine:
         raise LabError(f"lab {arguments.lab} has no node {arguments.node}") from None
 
 
-def _boot(directory: Path) -> None:
-    container.boot(supervisor.load(directory))
+def _supervise(arguments: argparse.Namespace) -> int:
+    supervisor.supervise(arguments.directory)
+    return 0
+
+
+def _boot(arguments: argparse.Namespace) -> int:
+    container.boot(supervisor.load(arguments.directory))
+    return 0
+
+
+def _upstream(arguments: argparse.Namespace) -> int:
+    upstream.serve(arguments.lab, arguments.pidfile, arguments.port)
+    return 0

@@ -13,6 +13,7 @@ from .system import LabError, run, write
 
 REBOOT = 133  # systemd-nspawn's exit status when its init asked for a reboot
 DEVICES = ("/dev/net/tun", "/dev/kvm")
+NSPAWN_STATE = "/run/systemd/nspawn"
 IMAGES = "/var/lib/netvirt/images"
 
 
@@ -60,6 +61,9 @@ def boot(machine: Machine) -> None:
     cgroups.join(machine.namespace, machine.name)
     layers = f"lowerdir={machine.root},upperdir={directory}/upper,workdir={directory}/work"
     run(f"mount the root of {machine.name}", ["mount", "-t", "overlay", "overlay", "-o", layers, directory / "root"])
+    # What systemd-nspawn leaves there when it is killed ends with the node as well.
+    Path(NSPAWN_STATE).mkdir(parents=True, exist_ok=True)
+    run("hide systemd-nspawn's state", ["mount", "-t", "tmpfs", "tmpfs", NSPAWN_STATE])
     _make_links(machine)
     argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={directory}/root",
             f"--machine={machine.namespace}-{machine.name}", "--keep-unit", "--register=no", "--link-journal=no",

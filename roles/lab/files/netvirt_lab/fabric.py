@@ -10,14 +10,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import shutil
-import sys
-from pathlib import Path
 from typing import Any
 
 from .model import MANAGEMENT, Lab, Network, Upstream, mac, namespace
-from .system import LabError, PidFile, run, spawn, wait_until
+from .system import LabError, PidFile, program, run, spawn, wait_until
 
-PROGRAM = Path(__file__).parent.parent / "nvlab.py"
 HOST_END = "host"
 UPSTREAM_END = "upstream"
 
@@ -114,7 +111,7 @@ def _ensure_bridge(lab: Lab, network: Network, have: dict[str, Any] | None) -> l
 
 
 def _ensure_host_link(lab: Lab) -> list[str]:
-    """Link this machine to the management network, with a veth pair and an address, and without IPv6 but a given one."""
+    """Link this machine to the management network by a veth pair, with the network's own addresses and no others."""
     name = lab.namespace
     management = lab.network(MANAGEMENT)
     have = links().get(name)
@@ -125,9 +122,7 @@ def _ensure_host_link(lab: Lab) -> list[str]:
     _refuse_overlap(management)
     ip("link", "add", name, "address", mac(lab.name, name), "mtu", str(management.mtu), "type", "veth",
        "peer", "name", HOST_END, "netns", name)  # fmt: skip
-    link_local = Path(f"/proc/sys/net/ipv6/conf/{name}/addr_gen_mode")
-    if link_local.exists():
-        link_local.write_text("1", encoding="ascii")
+    run("keep the management link from making addresses", ["ip", "link", "set", name, "addrgenmode", "none"])
     attach(name, HOST_END, management.bridge, management.mtu)
     for address in lab.host_addresses:
         ip("address", "add", address, "dev", name, *(["nodad"] if ":" in address else []))
@@ -173,8 +168,8 @@ def _ensure_upstream(lab: Lab, upstream: Upstream) -> list[str]:
         ip("link", "set", "eth0", "up", netns=netns)
     pidfile = PidFile(lab.directory / "upstream.pid")
     if pidfile.pid() is None:
-        argv = [*in_namespace(netns), sys.executable, PROGRAM, "upstream", lab.name, pidfile.path, str(upstream.port)]
-        spawn(argv, lab.directory / "upstream.log")
+        serve = [*program(lab.directory), "upstream", lab.name, str(pidfile.path), str(upstream.port)]
+        spawn([*in_namespace(netns), *serve], lab.directory / "upstream.log")
         wait_until("start the upstream HTTP server", pidfile.pid, timeout=10, interval=0.02)
         changes.append("upstream HTTP server started")
     return changes

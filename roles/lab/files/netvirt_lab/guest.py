@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest image: a distribution kernel and an initramfs of a few MB that takes a lease and obeys the QEMU guest agent."""
+"""The guest image: a distribution kernel, and an initramfs that takes a lease and obeys the QEMU guest agent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from . import images
+from . import rootfs
 from .model import Lab, digest
 from .system import LabError, run
 
@@ -26,7 +26,7 @@ AGENT = "/usr/sbin/qemu-ga"
 def image(lab: Lab) -> Path:
     """Return where the guest image is, or will be."""
     recipe = [SUITE, *PACKAGES, lab.mirror, lab.security_mirror, Path(__file__).read_text(encoding="utf-8")]
-    recipe += [path.read_text(encoding="utf-8") for path in sorted(images.FILES.glob("guest/*"))]
+    recipe += [path.read_text(encoding="utf-8") for path in sorted(rootfs.FILES.glob("guest/*"))]
     return lab.cache / f"guest-{digest(repr(recipe))[:12]}"
 
 
@@ -34,7 +34,7 @@ def build(lab: Lab, target: Path) -> None:
     """Build ``vmlinuz`` and ``initrd.img``."""
     with tempfile.TemporaryDirectory(prefix="packages-", dir=target.parent) as temporary:
         tree = Path(temporary) / target.name
-        images.bootstrap(lab, SUITE, tree, ["--variant=extract", f"--include={','.join(PACKAGES)}"])
+        rootfs.bootstrap(lab, SUITE, tree, ["--variant=extract", f"--include={','.join(PACKAGES)}"])
         kernel = next(tree.glob("boot/vmlinuz-*"))
         (target / "vmlinuz").write_bytes(kernel.read_bytes())
         (target / "initrd.img").write_bytes(gzip.compress(_initramfs(tree), 6))
@@ -42,13 +42,12 @@ def build(lab: Lab, target: Path) -> None:
 
 def _initramfs(tree: Path) -> bytes:
     archive = Archive()
-    for directory in ("bin", "dev", "etc", "lib", "lib/modules", "lib64", "proc", "root", "run", "sys", "tmp", "usr", "var",
-                      "www"):  # fmt: skip
-        archive.directory(directory)
+    for name in ("bin", "dev", "etc", "lib", "lib/modules", "lib64", "proc", "root", "run", "sys", "tmp", "usr", "www"):
+        archive.directory(name)
     for name in ("sbin", "usr/bin", "usr/sbin"):
         archive.link(name, "/bin")
     archive.file("bin/busybox", (tree / "bin/busybox").read_bytes(), 0o755)
-    for program in sorted(images.FILES.glob("guest/*")):
+    for program in sorted(rootfs.FILES.glob("guest/*")):
         archive.file(f"etc/{program.name}", program.read_bytes(), 0o755)
     archive.link("init", "/etc/init")
     archive.link("bin/shutdown", "/etc/shutdown")

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from . import cgroups, checks, container, fabric, guest, images, supervisor
-from .model import FIRST_NODE, Lab, Machine, machine, namespace
-from .system import LabError, exclusive, run, succeeds, wait_until, write
+from . import cgroups, checks, container, fabric, guest, images, rootfs, supervisor
+from .model import Lab, Machine, machine, namespace
+from .system import LabError, copy_program, exclusive, run, succeeds, wait_until, write
 
 BOOT_TIMEOUT = 90
 POWEROFF = signal.SIGRTMIN + 4  # what they ask of systemd as init: systemd(1), "Signals"
 REBOOT = signal.SIGRTMIN + 5
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def build(lab: Lab) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def up(lab: Lab) -> dict[str, Any]:
     checks.require(lab, build=False)
     with exclusive(lab.directory, "bring up the lab", timeout=300):
         changes = images.ensure(lab)
+        copy_program(lab.directory)
         changes += _ensure_key(lab)
         changes += _remove_unlisted(lab)
         changes += fabric.ensure(lab)
@@ -58,9 +59,6 @@ def down(name: str, directory: Path) -> dict[str, Any]:
     if cgroups.kill(namespace(name)):
         changes.append("processes ended")
     changes += fabric.remove(name)
-    # systemd-nspawn tidies these itself, but not when it is killed.
-    for left in Path("/run/systemd/nspawn").glob(f"*/*{namespace(name)}-*"):
-        left.unlink() if left.is_file() else left.rmdir()
     if directory.exists():
         run("remove the lab's directory", ["rm", "-rf", "--one-file-system", directory], timeout=120)
         changes.append(f"{directory} removed")
@@ -112,7 +110,7 @@ def _switch_off(item: Machine, init: int, *, gracefully: bool) -> dict[str, Any]
 
 def execute(item: Machine, argv: list[str]) -> int:
     """Run a command inside a node with this process's input and output; return its exit status."""
-    environment = {**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+    environment = {**os.environ, "PATH": SEARCH_PATH, "HOME": "/root"}
     return subprocess.run([*container.inside(item), *argv], check=False, env=environment).returncode
 
 
@@ -139,7 +137,7 @@ def _machines(lab: Lab) -> list[Machine]:
     for node in lab.nodes:
         if node.name not in numbers:
             numbers[node.name] = next(n for n in range(1, len(numbers) + 2) if n not in numbers.values())
-        found.append(machine(lab, node, numbers[node.name], images.rootfs(lab, node.suite), shared))
+        found.append(machine(lab, node, numbers[node.name], rootfs.image(lab, node.suite), shared))
     return found
 
 
@@ -186,7 +184,9 @@ def _wait_ready(item: Machine) -> None:
 
     def booted() -> bool:
         supervisor.require_on(item)
-        return container.init_pid(item) is not None and succeeds([*container.inside(item), "systemctl", "is-active", "multi-user.target"])
+        if container.init_pid(item) is None:
+            return False
+        return succeeds([*container.inside(item), "systemctl", "is-active", "multi-user.target"])
 
     wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT)
     address = item.links[0].addresses[0].split("/")[0]

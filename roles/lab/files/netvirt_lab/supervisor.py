@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 from . import cgroups, container, images
-from .fabric import PROGRAM
 from .model import Machine
-from .system import LabError, PidFile, spawn, wait_until
+from .system import LabError, PidFile, program, spawn, wait_until
 
 MACHINE_FILE = "machine.json"
 
@@ -36,7 +34,7 @@ def start(machine: Machine) -> bool:
     """Switch the node on if it is off; tell whether it was."""
     if pidfile(machine).pid() is not None:
         return False
-    spawn([sys.executable, PROGRAM, "supervise", machine.directory], console(machine))
+    spawn([*_program(machine), "supervise", machine.directory], console(machine))
     wait_until(f"switch on {machine.name}", pidfile(machine).pid, timeout=10, interval=0.01)
     return True
 
@@ -48,13 +46,17 @@ def supervise(directory: Path) -> None:
     pidfile(machine).claim()
     for path in (machine.root, *machine.images.values()):
         images.hold(path)
-    shared = ["unshare", "--net", "--mount", "--propagation", "slave"]
-    boot = [*shared, sys.executable, str(PROGRAM), "boot", str(directory)]
+    own = ["unshare", "--net", "--mount", "--propagation", "slave"]
+    boot = [*own, *_program(machine), "boot", machine.directory]
     status = container.REBOOT
     while status == container.REBOOT:
         cgroups.kill(machine.namespace, machine.name)
         status = subprocess.run(boot, check=False).returncode
     cgroups.kill(machine.namespace, machine.name)
+
+
+def _program(machine: Machine) -> list[str]:
+    return program(Path(machine.directory).parent.parent)
 
 
 def tail(machine: Machine, lines: int = 5) -> str:

@@ -7,10 +7,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+PROGRAM = "nvlab.py"
 
 
 class LabError(Exception):
@@ -114,6 +118,18 @@ def spawn(argv: Sequence[str | Path], log: Path) -> int:
             start_new_session=True, cwd="/",
         )  # fmt: skip
     return process.pid
+
+
+def copy_program(directory: Path) -> None:
+    """Keep a copy of this program in the lab's directory: a lab that runs needs no other."""
+    source = Path(__file__).parent
+    shutil.copytree(source, directory / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy(source.parent / PROGRAM, directory / PROGRAM)
+
+
+def program(directory: Path) -> list[str]:
+    """Return the words that run the copy."""
+    return [sys.executable, str(directory / PROGRAM)]
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
