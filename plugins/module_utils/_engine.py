@@ -73,7 +73,11 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return the object that ``want`` names, in this kind's own options, or None when there is none."""
+        """Return the object that ``want`` names, in this kind's own options, or None when there is none.
+
+        It may hold findings beside the options, such as files edited by hand: they are compared and shown in
+        differences like options are, but nobody can ask for them.
+        """
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return all options as they will be; raise Conflict for what cannot be reached from ``have``."""

@@ -16,6 +16,7 @@ from typing import Any, Callable
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOSTNAME_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _DURATION_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -74,6 +75,15 @@ def interface_name(value: Any) -> str:
 def object_name(value: Any) -> str:
     """Return a name fit for a namespace, a file or a unit (at most 64 characters, never a path)."""
     return _name(value, 64)
+
+
+def word(value: Any) -> str:
+    """Return a name of letters, digits and _.- (at most 48), fit for an nft table, a unit and a directory."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value) or ".." in value:
+        raise ValueError(f"must consist of letters, digits and _.- and start with a letter or digit, not {value!r}")
+    if len(value) > 48:
+        raise ValueError(f"must have at most 48 characters, not {len(value)} ({value!r})")
+    return value
 
 
 def mac(value: Any) -> str:

@@ -1,19 +1,156 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Files that belong to the collection: written atomically, with an explicit mode."""
+"""Files that belong to the collection: marked in their first line, written atomically, with an explicit mode.
+
+A file without the mark is somebody else's, and is neither overwritten nor removed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Unavailable
+
+_HEADER = re.compile(r"# Managed by netvirt\.fabric, owner ([^\s,]+)\n")
+
+
+def header(owner: str) -> str:
+    """Return the first line of a file of ours."""
+    return f"# Managed by netvirt.fabric, owner {owner}\n"
+
+
+@dataclass(frozen=True)
+class File:
+    """What is known of a regular file: its text (undecodable bytes as surrogates) and its permission bits."""
+
+    text: str
+    mode: int
+
+    @property
+    def owner(self) -> Optional[str]:
+        """The owner named in the first line, or None for a file that is not ours."""
+        found = _HEADER.match(self.text)
+        return found[1] if found else None
+
 
 class Files:
-    """Placeholder until the kinds that write files land."""
+    """The node's files."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, Optional[File]] = {}
+        self._writes: dict[str, File] = {}
+
+    def read(self, path: str) -> Optional[File]:
+        """Return the file, or None when there is none; raises Conflict when it is not a regular file of ours."""
+        if path not in self._files:
+            self._files[path] = _read(path)
+        return self._files[path]
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write the file with the coming commit; directories above it are made with mode 0755."""
+        self._writes[path] = File(text, mode)
 
     def commit(self) -> None:
-        """Nothing is collected."""
+        """Write all collected files, or none: each beside its place first, then all moved into place.
+
+        Raises Conflict for a file that is not ours, Unavailable when the disk is full or writing is not allowed.
+        """
+        writes, self._writes = self._writes, {}
+        ready: dict[str, str] = {}
+        try:
+            for path, file in writes.items():
+                _read(path)
+                with _translated("write", path):
+                    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+                    ready[path] = _write_beside(path, file)
+            for path in list(ready):
+                with _translated("write", path):
+                    os.replace(ready[path], path)
+                del ready[path]
+            for directory in {os.path.dirname(path) for path in writes}:
+                with _translated("write", directory):
+                    _sync_directory(directory)
+        finally:
+            for temporary in ready.values():
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+            self.forget()
+
+    def remove(self, path: str) -> None:
+        """Remove a file of ours at once, if it is there; raises Conflict for one that is not ours."""
+        if _read(path) is not None:
+            with _translated("remove", path):
+                os.unlink(path)
+        self._files.pop(path, None)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove a directory that only the collection writes into, at once and with all it holds."""
+        with _translated("remove", path):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+        self.forget()
 
     def forget(self) -> None:
-        """Nothing is cached."""
+        """Drop what was read."""
+        self._files.clear()
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(path: str) -> Optional[File]:
+    with _translated("read", path):
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+    file = None
+    if stat.S_ISREG(status.st_mode):
+        with _translated("read", path), open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            file = File(handle.read(), stat.S_IMODE(status.st_mode))
+    if file is None or file.owner is None:
+        raise Conflict(f"{path} exists and is not ours (its first line does not say so); move it away")
+    return file
+
+
+def _write_beside(path: str, file: File) -> str:
+    """Write a temporary file in the directory of ``path``, on disk when this returns, and return its path."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".netvirt-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            handle.write(file.text)
+            handle.flush()
+            os.fchmod(handle.fileno(), file.mode)
+            os.fchown(handle.fileno(), 0, 0)
+            os.fsync(handle.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return temporary
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(action: str, path: str) -> Iterator[None]:
+    """Turn an error of the system into Unavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"cannot {action} {path}: {os.strerror(error.errno or 0)}") from error

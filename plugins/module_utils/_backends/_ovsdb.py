@@ -18,7 +18,7 @@ from typing import Any, Callable, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
 
 TABLES = {
-    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg"),
+    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version"),
     "Bridge": (
         *("name", "ports", "datapath_type", "fail_mode", "protocols", "controller", "stp_enable", "rstp_enable"),
         *("mcast_snooping_enable", "external_ids", "other_config"),
@@ -78,7 +78,7 @@ class Ovsdb:
     def __init__(self, endpoint: str, timeout: int) -> None:
         self.endpoint = endpoint
         self.timeout = timeout
-        self._changes: list[Change] = []
+        self._changes: list[tuple[int, Change]] = []
         self._index: dict[str, dict[str, Row]] = {}
         self._bridge_by_port: Optional[dict[str, Row]] = None
 
@@ -146,9 +146,12 @@ class Ovsdb:
             self._bridge_by_port = {row.name: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
         return self._bridge_by_port.get(port)
 
-    def change(self, change: Change) -> None:
-        """Add a change to the coming transaction. It is called again when the server asks to try again."""
-        self._changes.append(change)
+    def change(self, change: Change, order: int = 2) -> None:
+        """Add a change to the coming transaction. It is called again when the server asks to try again.
+
+        Changes of a lower order come first: 0 makes real bridges, 1 fake ones, 2 is everything else.
+        """
+        self._changes.append((order, change))
 
     def commit(self) -> None:
         """Make the collected changes in one transaction; raises Unavailable when it is refused or not taken over."""
@@ -162,7 +165,7 @@ class Ovsdb:
         class Changes(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no type information
             def run_idl(self, txn: Any) -> None:
                 batch = Batch(ovsdb, txn)
-                for change in changes:
+                for _order, change in sorted(changes, key=lambda item: item[0]):
                     change(batch)
 
         try:

@@ -1,22 +1,142 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Files that belong to the collection: written atomically, with an explicit mode."""
+"""Services, by ``systemctl``. Reads use ``show --property``, whose KEY=VALUE lines are meant for programs."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import time
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+
+UNIT_DIRECTORY = "/etc/systemd/system"
+START_SECONDS = 30  # a start waits for the daemon to say that it is ready
+
+_PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "UnitFileState", "NeedDaemonReload")
+_REMEDY = "services need systemd"
+
 
 class Systemd:
-    """Placeholder until the kinds that write files land."""
+    """The service manager of the node."""
 
     def __init__(self, timeout: int) -> None:
         self.timeout = timeout
+        self._units: dict[str, dict[str, str]] = {}
+        self._reread = False
+        self._enable: set[str] = set()
+        self._restart: set[str] = set()
+        self._hangup: set[str] = set()
+        self._mounts: set[str] = set()
+
+    def show(self, unit: str) -> dict[str, str]:
+        """Return the unit's properties as systemd spells them; an unknown unit has LoadState=not-found."""
+        if unit not in self._units:
+            self._units[unit] = self._show(unit)
+        return self._units[unit]
+
+    def enabled(self, unit: str) -> bool:
+        """Tell whether the unit starts at boot."""
+        return self.show(unit)["UnitFileState"] == "enabled"
+
+    def restart(self, unit: str, needs_mount: str = "") -> None:
+        """Start or restart the unit with the coming commit, when systemd knows of the mount that it needs."""
+        self._restart.add(unit)
+        if needs_mount:
+            self._mounts.add(mount_unit(needs_mount))
+
+    def reload(self, unit: str) -> None:
+        """Send the unit's main process SIGHUP with the coming commit, unless it is restarted anyway."""
+        self._hangup.add(unit)
+
+    def enable(self, unit: str) -> None:
+        """Let the unit start at boot, with the coming commit."""
+        self._enable.add(unit)
+
+    def reread(self) -> None:
+        """Let systemd read its unit files again, with the coming commit."""
+        self._reread = True
+
+    def stop(self, unit: str) -> None:
+        """Stop the unit at once and let it not start at boot; returns when its processes are gone."""
+        if self.show(unit)["LoadState"] != "not-found":
+            self._run("disable", "--now", "--quiet", unit, timeout=START_SECONDS + self.timeout)
+            self._run("reset-failed", unit, may_fail=True)
+        self.forget()
 
     def commit(self) -> None:
-        """Nothing is collected."""
+        """Make the collected changes: unit files, enabling, restarts, reloads."""
+        reread, self._reread = self._reread, False
+        enable, self._enable = sorted(self._enable), set()
+        restart, self._restart = sorted(self._restart), set()
+        hangup, self._hangup = sorted(self._hangup - set(restart)), set()
+        mounts, self._mounts = sorted(self._mounts), set()
+        if reread:
+            self._run("daemon-reload", timeout=START_SECONDS)
+        if enable:
+            self._run("enable", "--quiet", *enable, timeout=START_SECONDS)
+        if restart:
+            self._await_mounts(mounts)
+            self._run("reset-failed", *restart, may_fail=True)  # a unit that failed too often refuses to start
+            self._run("restart", *restart, timeout=START_SECONDS + self.timeout)
+        if hangup:
+            self._run("kill", "--signal=HUP", "--kill-who=main", *hangup)
+        self.forget()
+
+    def last_message(self, unit: str) -> str:
+        """Return the last line that the unit wrote to the journal, or nothing."""
+        result = run_program(
+            ["journalctl", "--unit", unit, "--lines=1", "--output=json", "--no-pager", "--quiet"], self.timeout, _REMEDY
+        )
+        try:
+            return str(json.loads(result.stdout)["MESSAGE"])
+        except (KeyError, TypeError, ValueError):
+            return ""
+
+    def _await_mounts(self, mounts: list[str]) -> None:
+        """Wait until systemd knows of the mounts: it learns of them from the kernel, up to a second late."""
+        deadline = time.monotonic() + self.timeout
+        for mount in mounts:
+            while self._show(mount)["ActiveState"] != "active":
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"systemd does not see the mount {mount} after {self.timeout} s")
+                time.sleep(0.05)
+
+    def _show(self, unit: str) -> dict[str, str]:
+        result = self._run("show", "--property=" + ",".join(_PROPERTIES), unit)
+        properties = dict.fromkeys(_PROPERTIES, "")
+        for line in result.stdout.splitlines():
+            name, _equals, value = line.partition("=")
+            properties[name] = value
+        return properties
+
+    def _run(
+        self, verb: str, *arguments: str, timeout: Optional[int] = None, may_fail: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        if not os.path.isdir("/run/systemd/system"):  # sd_booted(3)
+            raise Unavailable("systemd does not run on the node; services need it")
+        argv = ["systemctl", "--no-pager", "--no-ask-password", verb, *arguments]
+        result = run_program(argv, timeout or self.timeout, _REMEDY)
+        if result.returncode and not may_fail:
+            raise Unavailable(f"systemctl {verb} {' '.join(arguments)} failed: {complaint(result)}")
+        return result
 
     def forget(self) -> None:
-        """Nothing is cached."""
+        """Drop what was read."""
+        self._units.clear()
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def mount_unit(path: str) -> str:
+    """Return the name of the unit of a mount point (systemd.unit(5), "String Escaping for Inclusion in Unit Names")."""
+    escaped: list[str] = []
+    for part in path.strip("/").split("/"):
+        text = "".join(c if c.isascii() and (c.isalnum() or c in ":_.") else f"\\x{ord(c):02x}" for c in part)
+        escaped.append("\\x2e" + text[1:] if not escaped and text.startswith(".") else text)
+    return "-".join(escaped) + ".mount"

@@ -157,15 +157,16 @@ class OvsBridge(Kind):
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation, which joins the OVSDB transaction."""
-        changes = differences(have, desired)
+        changes, order = differences(have, desired), 2
         if desired is None:
             assert have is not None
             change, action = _delete(have), "delete"
         elif have is None:
             change, action = _create(desired, node.settings.owner), "create"
+            order = 1 if desired.get("parent") else 0
         else:
             change, action = _update(have, desired, changes), "update"
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a bridge whose own interface does not work, as when the kernel has no Open vSwitch datapath."""
