@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Programs of the node that speak a machine format. Never through a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+
+_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # an SSH session may lack the sbin ones
+
+
+def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a program with ``text`` as its standard input and return its status, output and errors.
+
+    Raises Missing, with the remedy, when there is no such program, and Unavailable when it takes longer than
+    ``timeout`` seconds. A status other than 0 is the caller's to judge.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "PATH": _DIRECTORIES}
+    try:
+        return subprocess.run(
+            list(argv), input=text, capture_output=True, encoding="utf-8", env=environment, timeout=timeout, check=False
+        )
+    except FileNotFoundError as error:
+        raise Missing(f"the program {argv[0]} is missing on the node; {remedy}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"{argv[0]} did not end within {timeout} s") from error
+    except OSError as error:
+        raise Unavailable(f"{argv[0]} cannot be run: {os.strerror(error.errno or 0)}") from error
+
+
+def complaint(result: subprocess.CompletedProcess[str], default: Optional[str] = None) -> str:
+    """Return the first line a program wrote on standard error, or a sentence with its status."""
+    for line in result.stderr.splitlines():
+        if line.strip():
+            return line.strip()
+    return default or f"status {result.returncode}"

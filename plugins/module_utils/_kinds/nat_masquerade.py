@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``nat_masquerade``: source address translation in an nft table of our own (nft(8), RFC 3022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._netns import namespace_exists
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_NEW: Spec = {"out_interface": "", "to_source": [], "inbound": "accept"}
+
+_networks = values.unique(values.network)
+
+
+def _to_source(addresses: Any) -> list[str]:
+    result = values.unique(values.address)(addresses)
+    if len({values.family(address) for address in result}) < len(result):
+        raise ValueError(f"must hold at most one IPv4 and one IPv6 address, not {', '.join(result)}")
+    return result
+
+
+class NatMasquerade(BaseKind):
+    """See plugins/modules/nat_masquerade.py for the meaning of the options."""
+
+    name = "nat_masquerade"
+    rank = Stage.NAT
+    options = {
+        "name": Option(default="nat", canonical=values.word, role=Role.IDENTITY),
+        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
+        "state": STATE,
+        "sources": Option(type="list", elements="str", canonical=_networks),
+        "exclude_destinations": Option(type="list", elements="str", canonical=_networks),
+        "out_interface": Option(canonical=lambda name: name and values.interface_name(name)),
+        "to_source": Option(type="list", elements="str", canonical=_to_source),
+        "inbound": Option(choices=("accept", "drop")),
+    }
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the options that our table amounts to; ``edits`` is what else was done to it by hand."""
+        if not namespace_exists(want["namespace"]):
+            return None
+        items = node.nft.table(want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"]))
+        if items is None:
+            return None
+        if not nat_table.is_ours(items):
+            raise Conflict(
+                f"the nft table {nat_table.FAMILY} {nat_table.table_name(want['name'])} exists and is not ours "
+                f"(it has no chain {nat_table.MARK}); choose another name or remove it"
+            )
+        return {"name": want["name"], "namespace": want["namespace"], **nat_table.parse(items)}
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Destinations among the sources are excluded by default, also when the sources change.
+
+        Of to_source counts what the sources can be translated to: no IPv6 address for IPv4 sources.
+        """
+        if have is None:
+            if not namespace_exists(want["namespace"]) and not node.declared("netns_router", want["namespace"]):
+                raise Conflict("the namespace does not exist; declare it with netns_router")
+            if want["sources"] is None:
+                raise InvalidValue("sources is required")
+        result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
+        if want["exclude_destinations"] is None and (have is None or have["exclude_destinations"] == have["sources"]):
+            result["exclude_destinations"] = result["sources"]
+        families = {values.family(network) for network in result["sources"]}
+        result["to_source"] = [address for address in result["to_source"] if values.family(address) in families]
+        if result["inbound"] == "drop" and not result["out_interface"]:
+            raise InvalidValue("inbound: drop needs out_interface, to tell what comes from outside")
+        return result
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation: the table is replaced, or removed, as a whole."""
+        if desired is None:
+            assert have is not None
+            namespace, table = have["namespace"], nat_table.table_name(have["name"])
+            yield Operation(Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table))
+            return
+        namespace, table = desired["namespace"], nat_table.table_name(desired["name"])
+        present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
+        owner = nat_table.owner(present or []) or node.settings.owner
+        items = nat_table.build(desired["name"], desired, owner)
+        yield Operation(
+            Stage.NAT,
+            "create" if have is None else "update",
+            partial(node.nft.replace, namespace, nat_table.FAMILY, table, items),
+            differences(have, desired),
+        )
