@@ -164,7 +164,7 @@ def _underlay_address(document: Document, node: str, facts: Facts, faults: Fault
 
 
 def _datapath_type(document: Document, node: str, facts: Facts, faults: Faults) -> str:
-    """Return the pinned type, else the kernel's datapath where the node offers it, else the one in userspace."""
+    """Return the pinned type, else the one that the node prefers."""
     settings = settings_of(document, node)
     offered = (facts.get(node) or {}).get("datapath_types") or []
     if settings.datapath_type:
@@ -174,7 +174,7 @@ def _datapath_type(document: Document, node: str, facts: Facts, faults: Faults) 
         return settings.datapath_type
     if not offered:
         faults.add(node, "offers no Open vSwitch datapath; is openvswitch-switch installed and running?")
-    return "system" if "system" in offered else "netdev"
+    return str(offered[0]) if offered else ""
 
 
 def check_on_link(state: NodeState, node: str, peers: Mapping[str, Interface], faults: Faults) -> None:

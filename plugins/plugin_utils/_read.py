@@ -38,6 +38,9 @@ _mtu_value = _values.integer(_mtu.IPV4_MIN, 65535)
 
 def read_document(variables: Any, faults: Faults) -> Document:
     """Return the document that these variables (``fabric_networks`` ...) hold; what is wrong goes to ``faults``."""
+    if not isinstance(variables, dict):
+        faults.add("the document", f"must be a dictionary, not {variables!r}")
+        return Document(owner=DEFAULT_OWNER, underlay=None)
     return Reader(variables, "", faults).finish(_document)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
 T = TypeVar("T")
@@ -26,15 +27,11 @@ class Faults:
 class Reader:
     """One mapping of the document. ``done()`` reports the keys that nobody asked for."""
 
-    def __init__(self, value: Any, path: str, faults: Faults) -> None:
+    def __init__(self, value: Mapping[Any, Any], path: str, faults: Faults) -> None:
         self.path = path
         self.faults = faults
         self._known: list[str] = []
-        self._values: dict[str, Any] = {}
-        if isinstance(value, dict):
-            self._values = {str(key): item for key, item in value.items() if item is not None}
-        else:
-            faults.add(path, f"must be a dictionary, not {value!r}")
+        self._values = {str(key): item for key, item in value.items() if item is not None}
 
     def at(self, key: str) -> str:
         """Return the path of a key."""
@@ -85,28 +82,33 @@ class Reader:
 
     def children(self, key: str, read: Callable[[Reader], T]) -> tuple[T, ...]:
         """Return what ``read`` makes of each mapping in a list."""
-        readers = [
-            Reader(value, f"{self.at(key)}[{index}]", self.faults) for index, value in enumerate(self.items(key))
-        ]
-        return tuple(reader.finish(read) for reader in readers)
+        found = [self._read(value, f"{self.at(key)}[{index}]", read) for index, value in enumerate(self.items(key))]
+        return tuple(item for item in found if item is not None)
 
     def child(self, key: str, read: Callable[[Reader], T]) -> T | None:
         """Return what ``read`` makes of a mapping, ``None`` where there is none."""
         value = self.raw(key)
-        return None if value is None else Reader(value, self.at(key), self.faults).finish(read)
+        return None if value is None else self._read(value, self.at(key), read)
 
     def mapping(self, key: str, read: Callable[[Reader], T]) -> dict[str, T]:
-        """Return what ``read`` makes of each mapping in a mapping."""
+        """Return what ``read`` makes of each mapping in a mapping; one that is null counts as empty."""
         value = self.raw(key)
         if value is None:
             return {}
         if not isinstance(value, dict):
             self.faults.add(self.at(key), f"must be a dictionary, not {value!r}")
             return {}
-        return {
-            str(name): Reader({} if item is None else item, f"{self.at(key)}.{name}", self.faults).finish(read)
+        found = {
+            str(name): self._read({} if item is None else item, f"{self.at(key)}.{name}", read)
             for name, item in value.items()
         }
+        return {name: item for name, item in found.items() if item is not None}
+
+    def _read(self, value: Any, path: str, read: Callable[[Reader], T]) -> T | None:
+        if not isinstance(value, dict):
+            self.faults.add(path, f"must be a dictionary, not {value!r}")
+            return None
+        return Reader(value, path, self.faults).finish(read)
 
     def finish(self, read: Callable[[Reader], T]) -> T:
         """Return what ``read`` makes of this mapping, and report the keys that it did not ask for."""
