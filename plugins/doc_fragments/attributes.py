@@ -25,3 +25,22 @@ attributes:
     support: full
     platforms: linux
 """
+
+    INFO_MODULE = r"""
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - The module changes nothing.
+  diff_mode:
+    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
+    support: none
+  idempotent:
+    description: A second run with the same arguments, outside C(check_mode), changes nothing and says so.
+    support: full
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+"""

@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A client of the QEMU guest agent: commands in guests, without a network.
+
+The protocol is JSON objects, one per line, over a UNIX socket that QEMU joins to a virtio-serial port of the guest.
+QEMU talks to one client at a time. Nothing here waits without a deadline.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import random
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Failed, Unavailable
+
+RUN_DIRECTORY = "/run/netvirt/guests"
+PARALLEL = 8
+"""How many commands run in one guest at a time."""
+CALL_SECONDS = 10.0
+"""How long an agent that has answered once may take for an answer that it does not have to wait for."""
+_DELIMITER = b"\xff"
+_MAX_LINE = 64 * 2**20
+
+
+def socket_path(guest: str) -> str:
+    """Return where the role netvirt.fabric.guest puts the agent's socket of a guest."""
+    return os.path.join(RUN_DIRECTORY, guest, "agent.sock")
+
+
+class GuestAgent:
+    """One connection to one guest's agent. Errors are Unavailable (no agent) or Failed (it refused)."""
+
+    def __init__(self, title: str, path: str, timeout: float) -> None:
+        """Connect and wait until the agent answers, ``timeout`` seconds at most."""
+        self._title = title
+        self._buffer = b""
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._connect(path, timeout)
+            self._synchronise(timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the next client in."""
+        self._socket.close()
+
+    def call(self, command: str, **arguments: Any) -> Any:
+        """Return what the agent answers to a command; raises Failed with its own words when it refuses."""
+        deadline = time.monotonic() + CALL_SECONDS
+        self._send({"execute": command, "arguments": arguments})
+        while True:
+            answer = self._receive(deadline)
+            if "error" in answer:
+                raise Failed(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
+            if not isinstance(answer.get("return"), int):  # a number is a late answer to a repeated guest-sync
+                return answer.get("return")
+
+    def start(self, argv: Sequence[str]) -> int:
+        """Start a command in the guest and return its process id there."""
+        result = self.call("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True})
+        return int(result["pid"])
+
+    def result(self, pid: int) -> Optional[dict[str, Any]]:
+        """Return ``rc``, ``stdout`` and ``stderr`` of a command that was started, or None while it runs."""
+        status = self.call("guest-exec-status", pid=pid)
+        if not status["exited"]:
+            return None
+        return {
+            "rc": status["exitcode"] if "exitcode" in status else 128 + status.get("signal", 0),
+            "stdout": _text(status.get("out-data", "")),
+            "stderr": _text(status.get("err-data", "")),
+        }
+
+    def interfaces(self) -> list[dict[str, Any]]:
+        """Return the guest's interfaces: ``name``, ``mac`` and ``addresses`` with prefix length."""
+        return [
+            {
+                "name": item["name"],
+                "mac": item.get("hardware-address", ""),
+                "addresses": [f"{found['ip-address']}/{found['prefix']}" for found in item.get("ip-addresses", ())],
+            }
+            for item in self.call("guest-network-get-interfaces")
+        ]
+
+    def _connect(self, path: str, timeout: float) -> None:
+        self._socket.settimeout(timeout)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
+                raise Unavailable(f"{self._title} is not running: nothing listens at {path}") from error
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise Unavailable(f"{self._title}: {path} cannot be reached: {reason}") from error
+
+    def _synchronise(self, timeout: float) -> None:
+        """Discard what an earlier client left behind (guest-sync-delimited in the agent's reference manual)."""
+        deadline = time.monotonic() + timeout
+        identifier = random.randrange(1, 2**31)
+        request = {"execute": "guest-sync-delimited", "arguments": {"id": identifier}}
+        while True:
+            self._send(request, _DELIMITER)
+            try:
+                while self._receive(min(deadline, time.monotonic() + 2)).get("return") != identifier:
+                    pass
+                return
+            except Unavailable:  # the agent may have been started after it was asked
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        f"{self._title}: its QEMU guest agent did not answer within {timeout:g} s; "
+                        "is qemu-guest-agent running in it?"
+                    ) from None
+
+    def _send(self, request: Mapping[str, Any], prefix: bytes = b"") -> None:
+        try:
+            self._socket.settimeout(CALL_SECONDS)
+            self._socket.sendall(prefix + json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise Unavailable(f"{self._title}: its agent takes no request: {error}") from error
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        """Return the next answer; lines that are no JSON object are remains of another client's."""
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if newline:
+                self._buffer = rest
+                answer = _parsed(line)
+                if answer is not None:
+                    return answer
+            else:
+                self._read(deadline)
+
+    def _read(self, deadline: float) -> None:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise Unavailable(f"{self._title}: its QEMU guest agent stopped answering")
+        self._socket.settimeout(remaining)
+        try:
+            data = self._socket.recv(65536)
+        except socket.timeout:
+            return
+        except OSError as error:
+            raise Unavailable(f"{self._title}: the connection to its agent broke: {error}") from error
+        if not data or len(self._buffer) > _MAX_LINE:
+            raise Unavailable(f"{self._title} stopped while its agent was asked")
+        self._buffer += data
+
+
+def _parsed(line: bytes) -> Optional[dict[str, Any]]:
+    try:
+        answer = json.loads(line.rpartition(_DELIMITER)[2])
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _text(encoded: str) -> str:
+    return base64.b64decode(encoded).decode("utf-8", "replace")
+
+
+def run_probes(
+    title: str, path: str, probes: Sequence[Mapping[str, Any]], agent_timeout: float
+) -> list[dict[str, Any]]:
+    """Return one result per probe of one guest; what went wrong stands in its ``error``.
+
+    A probe has ``command`` (a list of words) and ``timeout`` (seconds); without a command its result has the guest's
+    ``interfaces``. Commands run side by side, PARALLEL at a time.
+    """
+    try:
+        agent = GuestAgent(title, path, agent_timeout)
+    except Unavailable as error:
+        return [{"error": str(error)} for _probe in probes]
+    try:
+        return _run_all(title, agent, probes)
+    finally:
+        agent.close()
+
+
+def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    results: dict[int, dict[str, Any]] = {}
+    waiting = list(range(len(probes)))
+    running: dict[int, tuple[int, float]] = {}  # by probe: process id and deadline
+    while waiting or running:
+        while waiting and len(running) < PARALLEL:
+            index = waiting.pop(0)
+            try:
+                if probes[index].get("command"):
+                    running[index] = (agent.start(probes[index]["command"]), _deadline(probes[index]))
+                else:
+                    results[index] = {"interfaces": agent.interfaces()}
+            except (Failed, Unavailable) as error:
+                results[index] = {"error": str(error)}
+        for index, (pid, deadline) in list(running.items()):
+            try:
+                result = agent.result(pid)
+            except (Failed, Unavailable) as error:
+                result = {"error": str(error)}
+            if result is None and time.monotonic() > deadline:
+                words = " ".join(probes[index]["command"])
+                result = {"error": f"{title}: {words!r} still runs after {probes[index]['timeout']} s"}
+            if result is not None:
+                results[index] = result
+                del running[index]
+        if running:
+            time.sleep(0.05)
+    return [results[index] for index in range(len(probes))]
+
+
+def _deadline(probe: Mapping[str, Any]) -> float:
+    return time.monotonic() + float(probe["timeout"])

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a node is: its datapaths and interfaces. Read-only."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+from typing import Any
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+
+DATAPATH_FAMILY = "ovs_datapath"  # linux/openvswitch.h
+PREFERRED = ("system", "netdev")
+
+_NETLINK_GENERIC = 16  # linux/netlink.h
+_GENL_ID_CTRL = 0x10  # linux/genetlink.h
+_CTRL_CMD_GETFAMILY = 3
+_CTRL_ATTR_FAMILY_NAME = 2
+_NLM_F_REQUEST = 1
+_NLMSG_ERROR = 2
+_KVM_GET_API_VERSION = 0xAE00  # linux/kvm.h
+_KVM_API_VERSION = 12
+
+
+def generic_netlink_family(name: str, timeout: float) -> bool:
+    """Tell whether the kernel has the generic netlink family; it loads the module that brings one if it can."""
+    encoded = name.encode() + b"\0"
+    padding = b"\0" * (-len(encoded) % 4)
+    attribute = struct.pack("=HH", 4 + len(encoded), _CTRL_ATTR_FAMILY_NAME) + encoded + padding
+    payload = struct.pack("=BBH", _CTRL_CMD_GETFAMILY, 1, 0) + attribute
+    request = struct.pack("=IHHII", 16 + len(payload), _GENL_ID_CTRL, _NLM_F_REQUEST, 1, 0) + payload
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC) as link:
+            link.settimeout(timeout)
+            link.send(request)
+            answer = link.recv(65536)
+    except OSError:
+        return False
+    return bool(struct.unpack_from("=IH", answer)[1] != _NLMSG_ERROR)
+
+
+def datapath_types(node: Node) -> list[str]:
+    """Return the datapath types that work here, the preferred one first.
+
+    ovs-vswitchd lists V(system) whether the kernel has the datapath or not, so the kernel is asked as well.
+    """
+    listed = set(node.ovsdb.root.datapath_types)
+    if not generic_netlink_family(DATAPATH_FAMILY, node.settings.timeout):
+        listed.discard("system")
+    return [name for name in PREFERRED if name in listed]
+
+
+def ovs_version(node: Node) -> str:
+    """Return the version of Open vSwitch as its start script recorded it, or an empty string."""
+    return "".join(node.ovsdb.root.ovs_version)
+
+
+def interfaces(node: Node) -> dict[str, dict[str, Any]]:
+    """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``mtu``, ``mac``, ``up``."""
+    result = run_program(["ip", "-j", "address", "show"], node.settings.timeout, "install iproute2")
+    if result.returncode:
+        raise Unavailable(f"the interfaces cannot be listed: {complaint(result)}")
+    return {
+        link["ifname"]: {
+            "addresses": [f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if "local" in item],
+            "mtu": link["mtu"],
+            "mac": link.get("address", ""),
+            "up": "UP" in link["flags"],
+        }
+        for link in json.loads(result.stdout)
+    }
+
+
+def kvm(device: str = "/dev/kvm") -> bool:
+    """Tell whether the node offers KVM to root. It may still be too broken to boot a guest."""
+    try:
+        handle = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return fcntl.ioctl(handle, _KVM_GET_API_VERSION, 0) == _KVM_API_VERSION
+    except OSError:
+        return False
+    finally:
+        os.close(handle)

@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts of a node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_info
+short_description: Tell what a node offers to virtual networks
+version_added: 0.1.0
+description:
+  - Reads what the fabric compiler and the roles need to know of a node. Open vSwitch must be running on it.
+extends_documentation_fragment:
+  - netvirt.fabric.attributes.info_module
+options:
+  ovsdb:
+    description:
+      - Where the Open vSwitch database listens.
+    type: str
+    default: unix:/var/run/openvswitch/db.sock
+  timeout:
+    description:
+      - The seconds to wait for each answer of a daemon or program.
+    type: int
+    default: 10
+requirements:
+  - root on the node
+seealso:
+  - module: netvirt.fabric.apply
+author:
+  - netvirt.fabric contributors (@netvirt)
+"""
+
+EXAMPLES = r"""
+- name: Learn about the node
+  netvirt.fabric.node_info:
+  register: node
+
+- name: Say which datapath its bridges will have
+  ansible.builtin.debug:
+    var: node.datapath_type
+"""
+
+RETURN = r"""
+datapath_types:
+  description:
+    - The datapath types that work on the node, the preferred one first.
+    - V(system), the kernel's datapath, is listed only where the kernel has it; Open vSwitch itself lists it always.
+  returned: success
+  type: list
+  elements: str
+  sample: [system, netdev]
+datapath_type:
+  description: The first of RV(datapath_types).
+  returned: success
+  type: str
+  sample: system
+ovs_version:
+  description: The version of Open vSwitch.
+  returned: success
+  type: str
+  sample: 3.1.0
+interfaces:
+  description: All interfaces of the root namespace, by name.
+  returned: success
+  type: dict
+  contains:
+    addresses:
+      description: The addresses with prefix length, link-local ones included.
+      type: list
+      elements: str
+    mtu:
+      description: The MTU in bytes.
+      type: int
+    mac:
+      description: The hardware address.
+      type: str
+    up:
+      description: Whether the interface is up.
+      type: bool
+  sample: {eth1: {addresses: [172.30.0.11/24], mtu: 1500, mac: "02:18:3a:64:fb:96", up: true}}
+kvm:
+  description:
+    - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.
+  returned: success
+  type: bool
+  sample: true
+kernel:
+  description: The release of the running kernel.
+  returned: success
+  type: str
+  sample: 6.1.0-28-amd64
+hazards:
+  description:
+    - What else on the node is known to eat guest traffic or to undo the network, one line each.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - firewalld is running and drops tunnel and guest traffic in zones that do not allow it; put the underlay interface
+      and the bridges into the zone trusted
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils._hazards import hazards
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
+
+OPTIONS = {name: SETTINGS[name] for name in ("ovsdb", "timeout")}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=argument_spec(OPTIONS), supports_check_mode=True)
+    node = None
+    try:
+        node = Node(Settings(**validate(OPTIONS, {name: module.params[name] for name in OPTIONS}, "settings")))
+        node.require_root()
+        types = _node_facts.datapath_types(node)
+        facts = {
+            "datapath_types": types,
+            "datapath_type": types[0] if types else "",
+            "ovs_version": _node_facts.ovs_version(node),
+            "interfaces": _node_facts.interfaces(node),
+            "kvm": _node_facts.kvm(),
+            "kernel": os.uname().release,
+            "hazards": hazards(node.settings.timeout),
+        }
+    except NetvirtError as error:
+        module.fail_json(msg=str(error))
+    finally:
+        if node is not None:
+            node.close()
+    module.exit_json(changed=False, **facts)
+
+
+if __name__ == "__main__":
+    main()

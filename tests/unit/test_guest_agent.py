@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of the QEMU guest agent against an agent of our own that can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _guest_agent
+
+INTERFACE = {
+    "name": "eth0",
+    "hardware-address": "52:54:00:aa:bb:01",
+    "ip-addresses": [{"ip-address-type": "ipv4", "ip-address": "10.0.10.11", "prefix": 24}],
+}
+
+
+class Agent(threading.Thread):
+    """A guest agent. Commands: ``echo TEXT``, ``sleep SECONDS``, ``false``, ``crash``; others do not exist."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self.path = str(path)
+        self.greeting = b""  # sent before anything is asked
+        self.deaf = 0  # how many requests are lost
+        self.most = 0  # commands that ran at the same time
+        self.running: dict[int, tuple[float, dict[str, Any]]] = {}
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _address = self.listener.accept()
+            except OSError:
+                return
+            with client, client.makefile("rb") as requests:
+                client.sendall(self.greeting)
+                for line in requests:
+                    if self.deaf:
+                        self.deaf -= 1
+                        continue
+                    request = json.loads(line.lstrip(b"\xff"))
+                    prefix = b"\xff" if request["execute"] == "guest-sync-delimited" else b""
+                    client.sendall(prefix + json.dumps(self.answer(request)).encode() + b"\n")
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        command, arguments = request["execute"], request.get("arguments", {})
+        if command == "guest-sync-delimited":
+            return {"return": arguments["id"]}
+        if command == "guest-network-get-interfaces":
+            return {"return": [{"name": "lo"}, INTERFACE]}
+        if command == "guest-exec":
+            return self.execute(arguments["path"], arguments["arg"])
+        end, status = self.running[arguments["pid"]]
+        return {"return": {"exited": True, **status} if time.monotonic() >= end else {"exited": False}}
+
+    def execute(self, path: str, words: list[str]) -> dict[str, Any]:
+        results = {
+            "echo": {"exitcode": 0, "out-data": base64.b64encode(" ".join(words).encode()).decode()},
+            "false": {"exitcode": 1, "err-data": base64.b64encode(b"no\xff").decode()},
+            "sleep": {"exitcode": 0},
+            "crash": {"signal": 11},
+        }
+        if path not in results:
+            return {"error": {"class": "GenericError", "desc": f"Failed to execute child process {path}"}}
+        pid = len(self.running) + 1
+        self.running[pid] = (time.monotonic() + (float(words[0]) if path == "sleep" else 0), results[path])
+        self.most = max(self.most, sum(end > time.monotonic() for end, _status in self.running.values()))
+        return {"return": {"pid": pid}}
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    thread = Agent(tmp_path / "agent.sock")
+    yield thread
+    thread.listener.close()
+
+
+def probe(agent: Agent, *commands: list[str], timeout: float = 5, agent_timeout: float = 5) -> list[dict[str, Any]]:
+    probes = [{"command": command, "timeout": timeout} for command in commands]
+    return _guest_agent.run_probes("guest vm1", agent.path, probes, agent_timeout)
+
+
+def test_results_of_commands(agent: Agent) -> None:
+    agent.start()
+    assert probe(agent, ["echo", "a", "b"], ["false"], ["crash"]) == [
+        {"rc": 0, "stdout": "a b", "stderr": ""},
+        {"rc": 1, "stdout": "", "stderr": "no\ufffd"},
+        {"rc": 139, "stdout": "", "stderr": ""},
+    ]
+
+
+def test_interfaces(agent: Agent) -> None:
+    agent.start()
+    (result,) = probe(agent, [])
+    assert result["interfaces"][1] == {"name": "eth0", "mac": "52:54:00:aa:bb:01", "addresses": ["10.0.10.11/24"]}
+    assert result["interfaces"][0]["addresses"] == []
+
+
+def test_what_fails_does_not_spoil_the_rest(agent: Agent) -> None:
+    agent.start()
+    missing, slow, good = probe(agent, ["nope"], ["sleep", "9"], ["echo", "a"], timeout=0.2)
+    assert missing["error"] == "guest vm1: guest-exec: Failed to execute child process nope"
+    assert slow["error"] == "guest vm1: 'sleep 9' still runs after 0.2 s"
+    assert good["rc"] == 0
+
+
+def test_commands_run_side_by_side_but_not_all_at_once(agent: Agent) -> None:
+    agent.start()
+    started = time.monotonic()
+    results = probe(agent, *[["sleep", "0.3"]] * 12)
+    assert [result["rc"] for result in results] == [0] * 12
+    assert 0.6 <= time.monotonic() - started < 1.5
+    assert agent.most <= _guest_agent.PARALLEL
+
+
+def test_remains_of_another_client(agent: Agent) -> None:
+    agent.greeting = b'half a line"}\n{"return": {"pid": 7}}\n[1]\n\xff{"return": 1}\n'
+    agent.start()
+    assert probe(agent, ["echo", "a"])[0]["stdout"] == "a"
+
+
+def test_agent_that_misses_the_first_request(agent: Agent) -> None:
+    agent.deaf = 1
+    agent.start()
+    assert probe(agent, ["echo", "a"])[0]["stdout"] == "a"
+
+
+def test_agent_that_does_not_answer(agent: Agent) -> None:
+    started = time.monotonic()
+    (result,) = probe(agent, ["echo"], agent_timeout=0.3)
+    assert result["error"].startswith("guest vm1: its QEMU guest agent did not answer within 0.3 s")
+    assert time.monotonic() - started < 2
+
+
+def test_guest_that_is_not_running(tmp_path: Path) -> None:
+    path = str(tmp_path / "none.sock")
+    (result,) = _guest_agent.run_probes("guest vm1", path, [{"timeout": 1}], 1)
+    assert result == {"error": f"guest vm1 is not running: nothing listens at {path}"}
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    (result,) = _guest_agent.run_probes("guest vm1", path, [{"timeout": 1}], 1)
+    assert result == {"error": f"guest vm1 is not running: nothing listens at {path}"}
+
+
+def test_path_that_is_too_long(tmp_path: Path) -> None:
+    (result,) = _guest_agent.run_probes("guest vm1", "/" + "x" * 200, [{"timeout": 1}], 1)
+    assert "cannot be reached" in result["error"]
