@@ -108,6 +108,8 @@ def _validate_options(options: Mapping[str, Option], given: Any, path: str, faul
 def _validate_value(option: Option, value: Any, path: str, faults: list[str]) -> Any:
     try:
         value = _typed(option.type, value)
+        if option.elements and option.options is None:
+            value = [_typed(option.elements, item) for item in value]
         if option.options is not None:
             if option.type == "dict":
                 value = _validate_options(option.options, value, path + ".", faults)

@@ -97,10 +97,15 @@ def mac(value: Any) -> str:
     return result
 
 
+def _unscoped(value: Any) -> str:
+    """Return the text of an address; a number or an address with a zone (fe80::1%eth0) yields text that is none."""
+    return value if isinstance(value, str) and "%" not in value else ""
+
+
 def address(value: Any) -> str:
     """Return an IPv4 or IPv6 address without prefix, in its shortest form (RFC 5952)."""
     try:
-        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+        return str(ipaddress.ip_address(_unscoped(value)))
     except ValueError:
         raise ValueError(f"must be an IPv4 or IPv6 address, not {value!r}") from None
 
@@ -108,7 +113,7 @@ def address(value: Any) -> str:
 def cidr(value: Any) -> str:
     """Return an address with its prefix length, e.g. ``10.0.0.1/24``; a host address gets /32 or /128."""
     try:
-        return str(ipaddress.ip_interface(value if isinstance(value, str) else ""))
+        return str(ipaddress.ip_interface(_unscoped(value)))
     except ValueError:
         raise ValueError(f"must be an address with prefix length such as 10.0.0.1/24, not {value!r}") from None
 
@@ -116,7 +121,7 @@ def cidr(value: Any) -> str:
 def network(value: Any) -> str:
     """Return a network such as ``10.0.0.0/24``; bits beyond the prefix are refused."""
     try:
-        return str(ipaddress.ip_network(value if isinstance(value, str) else ""))
+        return str(ipaddress.ip_network(_unscoped(value)))
     except ValueError as error:
         hint = f" ({error})" if "host bits" in str(error) else ""
         raise ValueError(f"must be a network such as 10.0.0.0/24, not {value!r}{hint}") from None
