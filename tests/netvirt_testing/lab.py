@@ -22,6 +22,7 @@ from netvirt_testing.report import say
 
 LAB_STATE = Path("/var/lib/netvirt-lab")
 INTEGRATION_LAB = os.environ.get("NETVIRT_LAB", "testfleet")
+SUITE = os.environ.get("NETVIRT_LAB_SUITE", "bookworm")
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 TIMEOUT = 120
 
@@ -227,7 +228,8 @@ def up_and_down(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
     say(f"    lab {name}: bringing up {', '.join(nodes)}")
     lab = None
     try:
-        lab_playbook(name, "up", "-e", json.dumps({"lab_nodes": [{"name": node} for node in nodes]}))
+        variables = {"lab_nodes": [{"name": node} for node in nodes], "lab_suite": SUITE}
+        lab_playbook(name, "up", "-e", json.dumps(variables))
         lab = Lab.attach(name)
         yield lab
     finally:

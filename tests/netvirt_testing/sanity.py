@@ -18,18 +18,21 @@ RUNNING = re.compile(r'^Running sanity test "(.+)$', re.MULTILINE)
 FAILED = re.compile(r"^FATAL: The (\d+) sanity test\(s\) listed below", re.MULTILINE)
 
 # ansible-test fetches get-pip.py from a host that is no package registry. This does the same with what Python carries,
-# whose pip is good enough. PIP_CERT is set in it because ansible-test does not hand such variables on.
+# whose pip is good enough. ansible-test hands no variables on, so the settings of pip go into the environment it makes.
+MARK = "# netvirt.fabric: stands in for get-pip.py"
 GET_PIP = """\
+{mark}
 import ensurepip
 import os
 import subprocess
 import sys
 
+with open(os.path.join(sys.prefix, "pip.conf"), "w") as stream:
+    stream.write({settings!r})
 environment = dict(os.environ)
 ensurepip.bootstrap()
 os.environ.clear()  # ensurepip switches pip's configuration off.
 os.environ.update(environment)
-{cert}
 arguments = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel") and word[:5] != "pip=="]
 if all(word.startswith("-") for word in arguments):
     sys.exit(0)
@@ -37,18 +40,26 @@ sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + arguments))
 """
 
 
+def pip_settings() -> str:
+    """Return the registry and certificate that the environment names, as a configuration file of pip."""
+    names = ("cert", "client-cert", "extra-index-url", "find-links", "index-url", "proxy", "trusted-host")
+    values = {name: os.environ.get(f"PIP_{name.upper().replace('-', '_')}") for name in names}
+    values["cert"] = values["cert"] or os.environ.get("REQUESTS_CA_BUNDLE")
+    return "\n".join(["[global]", *(f"{name} = {value}" for name, value in values.items() if value), ""])
+
+
 def provide_get_pip() -> None:
-    """Put the script where ansible-test keeps its download, unless there is one."""
+    """Put the script where ansible-test keeps its download, unless a real download is there."""
     ansible_test = next(VENV_BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal"))
     for version in re.findall(
         r"\bpip='([\d.]+)'", (ansible_test / "python_requirements.py").read_text(encoding="utf-8")
     ):
         target = Path("~/.ansible/test/cache", f"get_pip_{version.replace('.', '_')}.py").expanduser()
-        if not target.exists():
-            cert = os.environ.get("PIP_CERT")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            line = f'os.environ["PIP_CERT"] = {cert!r}' if cert else ""
-            target.write_text(GET_PIP.format(cert=line), encoding="utf-8")
+        if target.exists() and not target.read_text(encoding="utf-8").startswith(MARK):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(mode=0o600)  # An index may have a password in its address.
+        target.write_text(GET_PIP.format(mark=MARK, settings=pip_settings()), encoding="utf-8")
 
 
 def python_path() -> str:
