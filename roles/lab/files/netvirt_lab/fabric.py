@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import shutil
+import signal
 from typing import Any
 
 from .model import MANAGEMENT, Lab, Network, Upstream, mac, namespace
@@ -74,16 +76,16 @@ def attach(netns: str, end: str, bridge: str, mtu: int) -> None:
 
 
 def _ensure_namespace(name: str, *, ipv6: bool) -> list[str]:
-    if name in namespaces():
-        return []
-    ip("netns", "add", name)
+    new = name not in namespaces()
+    if new:
+        ip("netns", "add", name)
     # A new namespace may inherit forwarding from this machine.
     settings = ["net.ipv4.ip_forward=0"]
     if not ipv6:  # A bridge or a host end with IPv6 would send neighbour and multicast reports into the networks.
         settings += ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
     run("configure the lab's namespace", [*in_namespace(name), "sysctl", "-qw", *settings])
     ip("link", "set", "lo", "up", netns=name)
-    return [f"namespace {name} created"]
+    return [f"namespace {name} created"] if new else []
 
 
 def _ensure_bridges(lab: Lab) -> list[str]:
@@ -101,8 +103,7 @@ def _ensure_bridges(lab: Lab) -> list[str]:
 def _ensure_bridge(lab: Lab, network: Network, have: dict[str, Any] | None) -> list[str]:
     if have is None:
         ip("link", "add", network.bridge, "address", mac(lab.name, network.bridge), "mtu", str(network.mtu),
-           "type", "bridge", "mcast_snooping", "0", netns=lab.namespace)  # fmt: skip
-        ip("link", "set", network.bridge, "up", netns=lab.namespace)
+           "up", "type", "bridge", "mcast_snooping", "0", netns=lab.namespace)  # fmt: skip
         return [f"bridge {network.bridge} created"]
     if have["mtu"] != network.mtu:
         ip("link", "set", network.bridge, "mtu", str(network.mtu), netns=lab.namespace)
@@ -116,7 +117,7 @@ def _ensure_host_link(lab: Lab) -> list[str]:
     management = lab.network(MANAGEMENT)
     have = links().get(name)
     if have:
-        if _addresses(name) == set(lab.host_addresses) and have["mtu"] == management.mtu:
+        if _is_up(have, management.mtu) and _addresses(name) == set(lab.host_addresses):
             return []
         ip("link", "delete", name)
     _refuse_overlap(management)
@@ -130,9 +131,16 @@ def _ensure_host_link(lab: Lab) -> list[str]:
     return [f"link {name} created"]
 
 
-def _addresses(name: str) -> set[str]:
-    listed = json.loads(run("list addresses", ["ip", "-j", "address", "show", "dev", name]))
-    return {f"{item['local']}/{item['prefixlen']}" for item in listed[0]["addr_info"]}
+def _is_up(link: dict[str, Any], mtu: int) -> bool:
+    return "UP" in link["flags"] and link["mtu"] == mtu
+
+
+def _addresses(name: str, netns: str | None = None) -> set[str]:
+    """Return the addresses of a link that somebody gave it."""
+    words = ["ip", *(["-n", netns] if netns else []), "-j", "address", "show", "dev", name]
+    listed = json.loads(run("list addresses", words))
+    given = [item for item in listed[0]["addr_info"] if item["scope"] not in ("host", "link")]
+    return {f"{item['local']}/{item['prefixlen']}" for item in given}
 
 
 def _refuse_overlap(management: Network) -> None:
@@ -155,21 +163,53 @@ def _refuse_overlap(management: Network) -> None:
 
 def _ensure_upstream(lab: Lab, upstream: Upstream) -> list[str]:
     netns = lab.upstream_namespace
-    network = lab.network(upstream.network)
-    changes = _ensure_namespace(netns, ipv6=True)
-    if changes:
-        ip("link", "add", "eth0", "address", mac(lab.name, netns), "mtu", str(network.mtu), "type", "veth",
-           "peer", "name", UPSTREAM_END, "netns", lab.namespace, netns=netns)  # fmt: skip
-        attach(lab.namespace, UPSTREAM_END, network.bridge, network.mtu)
-        for address in upstream.addresses:
-            ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []), netns=netns)
-        for address in upstream.outside:
-            ip("address", "add", address, "dev", "lo", netns=netns)
-        ip("link", "set", "eth0", "up", netns=netns)
     pidfile = PidFile(lab.directory / "upstream.pid")
+    changes = []
+    if not _upstream_is_right(lab, upstream):
+        _remove_upstream(netns, pidfile)
+        changes += _make_upstream(lab, upstream)
     if pidfile.pid() is None:
         serve = [*program(lab.directory), "upstream", lab.name, str(pidfile.path), str(upstream.port)]
         spawn([*in_namespace(netns), *serve], lab.directory / "upstream.log")
         wait_until("start the upstream HTTP server", pidfile.pid, timeout=10, interval=0.02)
         changes.append("upstream HTTP server started")
+    return changes
+
+
+def _upstream_is_right(lab: Lab, upstream: Upstream) -> bool:
+    netns = lab.upstream_namespace
+    if netns not in namespaces():
+        return False
+    link = links(netns).get("eth0")
+    return (
+        link is not None
+        and _is_up(link, lab.network(upstream.network).mtu)
+        and _addresses("eth0", netns) == set(upstream.addresses)
+        and _addresses("lo", netns) == set(upstream.outside)
+    )
+
+
+def _remove_upstream(netns: str, pidfile: PidFile) -> None:
+    pid = pidfile.pid()
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        wait_until("stop the upstream HTTP server", lambda: pidfile.pid() is None, timeout=10)
+    if netns in namespaces():
+        ip("netns", "delete", netns)
+
+
+def _make_upstream(lab: Lab, upstream: Upstream) -> list[str]:
+    netns = lab.upstream_namespace
+    network = lab.network(upstream.network)
+    changes = _ensure_namespace(netns, ipv6=True)
+    if UPSTREAM_END in links(lab.namespace):
+        ip("link", "delete", UPSTREAM_END, netns=lab.namespace)
+    ip("link", "add", "eth0", "address", mac(lab.name, netns), "mtu", str(network.mtu), "type", "veth",
+       "peer", "name", UPSTREAM_END, "netns", lab.namespace, netns=netns)  # fmt: skip
+    attach(lab.namespace, UPSTREAM_END, network.bridge, network.mtu)
+    for address in upstream.addresses:
+        ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []), netns=netns)
+    for address in upstream.outside:
+        ip("address", "add", address, "dev", "lo", netns=netns)
+    ip("link", "set", "eth0", "up", netns=netns)  # The last step: a link that is up has all the rest.
     return changes

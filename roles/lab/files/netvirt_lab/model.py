@@ -204,7 +204,12 @@ def _node(item: dict[str, Any], data: dict[str, Any]) -> Node:
 def _upstream(data: dict[str, Any] | None) -> Upstream | None:
     if not data:
         return None
-    return Upstream(**{**data, "addresses": tuple(data["addresses"]), "outside": tuple(data["outside"])})
+    try:
+        addresses = tuple(str(ipaddress.ip_interface(address)) for address in data["addresses"])
+        outside = tuple(str(ipaddress.ip_interface(address)) for address in data["outside"])
+    except ValueError as error:
+        raise LabError(f"description: upstream: {error}") from None
+    return Upstream(data["network"], addresses, outside, data.get("port", 80))
 
 
 def _faults(lab: Lab) -> list[str]:
