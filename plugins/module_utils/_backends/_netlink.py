@@ -1,19 +1,244 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Files that belong to the collection: written atomically, with an explicit mode."""
+"""Links, addresses, routes and kernel parameters in the namespaces of the node, by pyroute2.
+
+Writes happen at once. They name interfaces, never indexes, since an interface may have been made or moved meanwhile.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-class Netlink:
-    """Placeholder until the kinds that write files land."""
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+    _ethtool,
+    _namespaces,
+    _netlink_model,
+    _sysctl,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_errors import refused
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
+    MARK,
+    ROUTE_PROTOCOL,
+    Address,
+    Route,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace, Reader
 
-    def commit(self) -> None:
-        """Nothing is collected."""
+_IFA_F_NODAD = 0x02
+_RTNH_F_ONLINK = 0x4
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
-    def forget(self) -> None:
-        """Nothing is cached."""
 
-    def close(self) -> None:
-        """Nothing is open."""
+class Netlink(Reader):
+    """The network of one node during one run."""
+
+    def create_namespace(self, namespace: str, owner: str) -> None:
+        """Make a namespace whose lo is up and bears the owner's mark."""
+
+        def prepare() -> None:
+            handle = Handle(self.library.IPRoute, None)
+            try:
+                handle.netlink.link("set", index=1, state="up", ifalias=MARK + owner)
+            finally:
+                handle.close()
+
+        _namespaces.create(namespace, prepare)
+
+    def delete_namespace(self, namespace: str) -> None:
+        """Remove a namespace, its veths first, since the kernel takes its time to do so."""
+        for link in _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump"))).values():
+            if link.kind == "veth":
+                self.delete_link(namespace, link.name)
+        handle = self.handles.pop(namespace, None)
+        if handle is not None:  # its sockets would keep the namespace alive
+            handle.close()
+        _namespaces.delete(namespace)
+
+    def add_veth(
+        self,
+        namespace: Namespace,
+        name: str,
+        peer_namespace: Namespace,
+        peer_name: str,
+        attributes: Mapping[str, Any],
+        peer_attributes: Mapping[str, Any],
+    ) -> None:
+        """Make a pair of veths, each end directly in its namespace; the attributes are ``mtu`` and ``mac``."""
+        with _namespaces.opened(peer_namespace) as handle_of_peer:
+            peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **_creation(peer_attributes)}
+            self.call(
+                f"create the veths {name} and {peer_name}",
+                namespace,
+                lambda handle: handle.netlink.link("add", ifname=name, kind="veth", peer=peer, **_creation(attributes)),
+                {errno.EEXIST: "one of the names is taken"},
+            )
+
+    def delete_link(self, namespace: Namespace, name: str) -> None:
+        """Delete a virtual link; none of that name is fine."""
+        self.call(
+            f"delete {name}",
+            namespace,
+            lambda handle: handle.netlink.link("del", ifname=name),
+            tolerated=[errno.ENODEV],
+        )
+
+    def move_link(self, namespace: Namespace, name: str, to_namespace: Namespace, to_name: str) -> None:
+        """Move a link to a namespace and a name. It is down afterwards; a move loses addresses, routes and master."""
+        taken = {errno.EEXIST: f"{to_name} exists there already"}
+        if namespace == to_namespace:
+            self.set_link(namespace, name, up=False)
+            self.call(
+                f"rename {name} to {to_name}",
+                namespace,
+                lambda handle: handle.netlink.link("set", index=_index(handle, name), ifname=to_name),
+                taken,
+            )
+            return
+        with _namespaces.opened(to_namespace) as target:
+            self.call(
+                f"move {name} to {'namespace ' + to_namespace if to_namespace else 'the root namespace'}",
+                namespace,
+                lambda handle: handle.netlink.link("set", index=_index(handle, name), net_ns_fd=target, ifname=to_name),
+                {**taken, errno.EINVAL: "this device cannot leave its namespace"},
+            )
+
+    def set_link(self, namespace: Namespace, name: str, **attributes: Any) -> None:
+        """Set any of ``mtu``, ``mac``, ``up``, ``alias``, ``master`` (name of a bridge, or "") and ``tx_checksum``."""
+        request = _creation(attributes)
+        if "alias" in attributes:
+            request["ifalias"] = attributes["alias"]
+        if "up" in attributes:
+            request["state"] = "up" if attributes["up"] else "down"
+        shown = ", ".join(f"{key}={value}" for key, value in attributes.items())
+        doing = f"set {shown} on {name}"
+
+        def send(handle: Handle) -> None:
+            if "tx_checksum" in attributes:
+                _ethtool.set_tx_checksum(handle.ioctl, name, attributes["tx_checksum"])
+            if "master" in attributes:
+                request["master"] = _index(handle, attributes["master"]) if attributes["master"] else 0
+            if request:
+                handle.netlink.link("set", index=_index(handle, name), **request)
+
+        self.call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
+
+    def add_address(self, namespace: Namespace, name: str, cidr: str) -> None:
+        """Add an address; that it is there already is fine.
+
+        IPv6 addresses skip duplicate address detection (IFA_F_NODAD): what listens on one can bind it at once, and a
+        segment that is still being wired up cannot disable it for good by reflecting a probe (RFC 4862, section 5.4).
+        """
+        self.call(
+            f"add the address {cidr} to {name}",
+            namespace,
+            lambda handle: handle.netlink.addr("add", **_address(handle, name, cidr), **_nodad(cidr)),
+            tolerated=[errno.EEXIST],
+        )
+
+    def delete_address(self, namespace: Namespace, name: str, address: Address) -> None:
+        """Delete an address; that it is gone already is fine."""
+        peer = {"address": address.peer, "local": address.local} if address.peer != address.local else {}
+        self.call(
+            f"delete the address {address.cidr} from {name}",
+            namespace,
+            lambda handle: handle.netlink.addr("del", **{**_address(handle, name, address.cidr), **peer}),
+            tolerated=[errno.EADDRNOTAVAIL],
+        )
+
+    @contextlib.contextmanager
+    def promoting_secondaries(self, namespace: Namespace, name: str) -> Iterator[None]:
+        """Have the kernel keep the other IPv4 addresses of a subnet when its first one is deleted.
+
+        Without promote_secondaries it deletes them all (kernel documentation, networking/ip-sysctl).
+        """
+        key = _sysctl.for_interface("ipv4", name, "promote_secondaries")
+        before = self.read_sysctls(namespace, [key])[key]
+        if before != "0":
+            yield
+            return
+        self.write_sysctl(namespace, key, "1")
+        try:
+            yield
+        finally:
+            self.write_sysctl(namespace, key, before)
+
+    def add_route(self, namespace: Namespace, route: Route, replacing: bool = False) -> None:
+        """Add a route with the collection's protocol number, or put it in the place of ours of the same metric."""
+        source = {"prefsrc": route.source} if route.source else {}
+        self.call(
+            f"add the route to {route.destination}" + (f" via {route.via}" if route.via else ""),
+            namespace,
+            lambda handle: handle.netlink.route(
+                "replace" if replacing else "add",
+                **_route(handle, route),
+                **source,
+                flags=_RTNH_F_ONLINK if route.onlink else 0,
+            ),
+            {errno.EINVAL: "the gateway or the source address is not acceptable; is the source on an interface there?"},
+        )
+
+    def delete_route(self, namespace: Namespace, route: Route) -> None:
+        """Delete a route; that it is gone already is fine."""
+        self.call(
+            f"delete the route to {route.destination}",
+            namespace,
+            lambda handle: handle.netlink.route("del", **_route(handle, route)),
+            tolerated=[errno.ESRCH, errno.ENODEV],
+        )
+
+    def write_sysctl(self, namespace: Namespace, key: str, value: str) -> None:
+        """Set a kernel parameter."""
+        with _namespaces.entered(namespace):
+            try:
+                _sysctl.write(key, value)
+            except OSError as error:
+                raise refused(f"set the kernel parameter {key} to {value!r}", namespace, error.errno) from error
+
+
+def _creation(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those attributes of a link that the kernel takes when it makes one, in pyroute2's words."""
+    words = {"mtu": "mtu", "mac": "address"}
+    return {words[key]: value for key, value in attributes.items() if key in words}
+
+
+def _index(handle: Handle, name: str) -> int:
+    return _ethtool.index(handle.ioctl, name)
+
+
+def _family(value: str) -> int:
+    return socket.AF_INET6 if ":" in value else socket.AF_INET
+
+
+def _address(handle: Handle, name: str, cidr: str) -> dict[str, Any]:
+    interface = ipaddress.ip_interface(cidr)
+    return {
+        "index": _index(handle, name),
+        "family": _family(cidr),
+        "address": str(interface.ip),
+        "prefixlen": interface.network.prefixlen,
+    }
+
+
+def _nodad(cidr: str) -> dict[str, Any]:
+    return {"flags": _IFA_F_NODAD} if ":" in cidr else {}
+
+
+def _route(handle: Handle, route: Route) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "family": _family(route.destination),
+        "dst": route.destination,
+        "proto": ROUTE_PROTOCOL,
+        "priority": route.metric,
+        "scope": _SCOPE_LINK if not route.via and ":" not in route.destination else _SCOPE_UNIVERSE,
+    }
+    if route.via:
+        request["gateway"] = route.via
+    if route.interface:
+        request["oif"] = _index(handle, route.interface)
+    return request

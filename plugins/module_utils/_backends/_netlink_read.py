@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Reading the kernel's network tables: one dump per namespace and table, kept until ``forget``.
+
+What operations will change is laid over what was read, so that what is planned later sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Callable, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+    _ethtool,
+    _namespaces,
+    _netlink_model,
+    _sysctl,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_errors import refused
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
+    Address,
+    Link,
+    Route,
+    Snapshot,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+
+Namespace = Optional[str]
+"""Name of a namespace; None is the root one, which is that of this process."""
+
+_OPEN_HANDLES = 16  # a handle costs up to six descriptors, and a node may have hundreds of namespaces
+_DUMP_ATTEMPTS = 10
+_UNASSIGNED = (None, -1, 0xFFFFFFFF)  # NETNSA_NSID_NOT_ASSIGNED, as pyroute2 reads it
+
+
+class Handle:
+    """Sockets inside one namespace."""
+
+    def __init__(self, iproute: Any, namespace: Namespace) -> None:
+        with _namespaces.entered(namespace):
+            self.ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self.netlink = iproute()
+
+    def close(self) -> None:
+        self.ioctl.close()
+        self.netlink.close()
+
+
+class Reader:
+    """The network of one node during one run, as it is and as it is planned to be."""
+
+    def __init__(self) -> None:
+        self.handles: OrderedDict[Namespace, Handle] = OrderedDict()
+        self._snapshots: dict[Namespace, Snapshot] = {}
+        self._predicted_namespaces: dict[Namespace, bool] = {}
+        self._nsids: dict[tuple[Namespace, Namespace], Optional[int]] = {}
+
+    @cached_property
+    def library(self) -> Any:
+        """The package pyroute2, imported when it is first needed because that takes 0.2 s; raises Missing."""
+        try:
+            import pyroute2
+            import pyroute2.netlink.exceptions
+        except ImportError as error:
+            raise Missing(
+                f"the Python library {error.name} is missing on the node; install python3-pyroute2 (0.7.2 or newer), "
+                "or run the role netvirt.fabric.hypervisor"
+            ) from error
+        return pyroute2
+
+    def _handle(self, namespace: Namespace) -> Handle:
+        if namespace not in self.handles:
+            while len(self.handles) >= _OPEN_HANDLES:
+                self.handles.popitem(last=False)[1].close()
+            self.handles[namespace] = Handle(self.library.IPRoute, namespace)
+        self.handles.move_to_end(namespace)
+        return self.handles[namespace]
+
+    def call(
+        self,
+        doing: str,
+        namespace: Namespace,
+        function: Callable[[Handle], Any],
+        remedies: Optional[Mapping[int, str]] = None,
+        tolerated: Iterable[int] = (),
+    ) -> Any:
+        """Return what ``function`` returns; the errno of a refusal becomes a typed error, unless it is tolerated."""
+        handle = self._handle(namespace)
+        exceptions = self.library.netlink.exceptions
+        try:
+            return function(handle)
+        except exceptions.NetlinkDumpInterrupted:
+            raise
+        except exceptions.NetlinkError as error:
+            code, cause = error.code, error
+        except OSError as error:
+            code, cause = error.errno, error
+        if code in tolerated:
+            return None
+        raise refused(doing, namespace, code, remedies) from cause
+
+    def dump(self, namespace: Namespace, function: Callable[[Any], Iterable[Any]]) -> list[Any]:
+        """Return a whole dump; the kernel says when a table changed under it, and then it is read again."""
+        for _attempt in range(_DUMP_ATTEMPTS):
+            with contextlib.suppress(self.library.netlink.exceptions.NetlinkDumpInterrupted):
+                messages: list[Any] = self.call(
+                    "read the network", namespace, lambda handle: list(function(handle.netlink))
+                )
+                return messages
+            time.sleep(0.02)
+        raise Unavailable(f"the network{_namespaces.where(namespace)} changes too fast to be read; run again")
+
+    # Reading
+
+    def namespace_exists(self, namespace: Namespace) -> bool:
+        """Tell whether there is such a namespace; raises Conflict when a stale file has its place."""
+        if namespace in self._predicted_namespaces:
+            return self._predicted_namespaces[namespace]
+        return _namespaces.exists(namespace)
+
+    def _snapshot(self, namespace: Namespace) -> Snapshot:
+        if namespace not in self._snapshots:
+            snapshot = Snapshot()
+            if _namespaces.exists(namespace):
+                snapshot.links = _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump")))
+                snapshot.names = {link.index: link.name for link in snapshot.links.values()}
+            else:
+                snapshot.addresses, snapshot.routes = {}, []
+            self._snapshots[namespace] = snapshot
+        return self._snapshots[namespace]
+
+    def links(self, namespace: Namespace) -> dict[str, Link]:
+        """Return the links of a namespace by name; none when it does not exist."""
+        return self._snapshot(namespace).links
+
+    def link(self, namespace: Namespace, name: str) -> Optional[Link]:
+        """Return the link of that name, or None."""
+        return self._snapshot(namespace).links.get(name)
+
+    def addresses(self, namespace: Namespace, name: str) -> list[Address]:
+        """Return the addresses of an interface."""
+        return self._all_addresses(namespace).get(name, [])
+
+    def _all_addresses(self, namespace: Namespace) -> dict[str, list[Address]]:
+        snapshot = self._snapshot(namespace)
+        if snapshot.addresses is None:
+            messages = self.dump(namespace, lambda netlink: netlink.addr("dump"))
+            snapshot.addresses = _netlink_model.addresses(messages, snapshot.names)
+        return snapshot.addresses
+
+    def routes(self, namespace: Namespace) -> list[Route]:
+        """Return the unicast routes of the main table, of all protocols."""
+        snapshot = self._snapshot(namespace)
+        if snapshot.routes is None:
+            messages = [
+                message
+                for family in (socket.AF_INET, socket.AF_INET6)
+                for message in self.dump(namespace, lambda netlink: netlink.route("dump", family=family))  # noqa: B023
+            ]
+            snapshot.routes = _netlink_model.routes(messages, snapshot.names)
+        return snapshot.routes
+
+    def tx_checksum(self, namespace: Namespace, link: Link) -> bool:
+        """Tell whether the link's transmit checksum offload is on."""
+        if link.tx_checksum is not None:
+            return link.tx_checksum
+        doing = f"read the offloads of {link.name}"
+        return bool(
+            self.call(
+                doing,
+                namespace,
+                lambda handle: _ethtool.tx_checksum(handle.ioctl, link.name),
+                tolerated=[errno.ENODEV],
+            )
+        )
+
+    def peer(self, namespace: Namespace, link: Link, guess: Namespace = None) -> Optional[tuple[Namespace, Link]]:
+        """Return namespace and link of a veth's other end, or None when no namespace that has a name holds it.
+
+        ``guess`` is the namespace in which it is looked for first.
+        """
+        if link.peer is not None:
+            peer = self.link(*link.peer)
+            return (link.peer[0], peer) if peer is not None else None
+        for candidate in (guess, namespace, None, *_namespaces.names()):
+            if _namespaces.exists(candidate) and self._nsid(namespace, candidate) == link.peer_nsid:
+                snapshot = self._snapshot(candidate)
+                found = snapshot.links.get(snapshot.names.get(link.peer_index, ""))
+                if found is not None and found.index == link.peer_index:
+                    return candidate, found
+        return None
+
+    def _nsid(self, namespace: Namespace, other: Namespace) -> Optional[int]:
+        """Return the number under which links in ``namespace`` refer to ``other``; None for itself; -1 for none."""
+        if (namespace, other) not in self._nsids:
+            with _namespaces.opened(other) as there, _namespaces.opened(namespace) as here:
+                if _namespaces.same(here, there):
+                    self._nsids[namespace, other] = None
+                else:
+                    doing = f"identify the namespace {other or 'of this process'}"
+                    answer = self.call(doing, namespace, lambda handle: handle.netlink.get_netnsid(fd=there))
+                    nsid = answer["nsid"] if answer else None
+                    self._nsids[namespace, other] = -1 if nsid in _UNASSIGNED else nsid
+        return self._nsids[namespace, other]
+
+    def read_sysctls(self, namespace: Namespace, keys: Iterable[str]) -> dict[str, Optional[str]]:
+        """Return kernel parameters by key; None for one that does not exist."""
+        result = {}
+        with _namespaces.entered(namespace):
+            for key in keys:
+                try:
+                    result[key] = _sysctl.read(key)
+                except OSError as error:
+                    raise refused(f"read the kernel parameter {key}", namespace, error.errno) from error
+        return result
+
+    # What operations will change
+
+    def predict_namespace(self, namespace: str, present: bool) -> None:
+        """Plan on with a namespace that will be made or removed."""
+        self._predicted_namespaces[namespace] = present
+        if not present:
+            self._snapshots[namespace] = Snapshot(addresses={}, routes=[])
+
+    def predict_link(self, namespace: Namespace, link: Link) -> None:
+        """Plan on with a link that will be there, or will be like that."""
+        self._snapshot(namespace).links[link.name] = link
+
+    def predict_no_link(self, namespace: Namespace, name: str) -> None:
+        """Plan on without a link, its addresses and its routes."""
+        self._all_addresses(namespace).pop(name, None)
+        self._drop_routes(namespace, name)
+        self._snapshot(namespace).links.pop(name, None)
+
+    def predict_down(self, namespace: Namespace, name: str) -> None:
+        """Plan on without what a link loses when it goes down: IPv6 addresses and routes."""
+        addresses = self._all_addresses(namespace)
+        addresses[name] = [address for address in addresses.get(name, []) if ":" not in address.local]
+        self._drop_routes(namespace, name)
+        snapshot = self._snapshot(namespace)
+        snapshot.links[name] = replace(snapshot.links[name], up=False)
+
+    def predict_rename(self, namespace: Namespace, name: str, to_name: str) -> None:
+        """Plan on with a link under another name; it goes down for that."""
+        self.predict_down(namespace, name)
+        addresses, links = self._all_addresses(namespace), self.links(namespace)
+        addresses[to_name] = addresses.pop(name)
+        links[to_name] = replace(links.pop(name), name=to_name)
+
+    def _drop_routes(self, namespace: Namespace, name: str) -> None:
+        remaining = [route for route in self.routes(namespace) if route.interface != name]
+        self._snapshot(namespace).routes = remaining
+
+    # The contract of a backend
+
+    def commit(self) -> None:
+        """Nothing is collected."""
+
+    def forget(self) -> None:
+        """Drop what was read and predicted, and the sockets: a namespace may have been made anew under its name."""
+        self._snapshots.clear()
+        self._predicted_namespaces.clear()
+        self._nsids.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Close all sockets."""
+        while self.handles:
+            self.handles.popitem()[1].close()

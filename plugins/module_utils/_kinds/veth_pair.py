@@ -1,0 +1,306 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``veth_pair``: two interfaces joined by a virtual wire, each in a namespace of its own choice (veth(4)).
+
+The kernel removes both ends together, so half a pair is one whose other end was renamed or moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import MARK, Link
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences, given
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_END = {
+    "mtu": Option(type="int", canonical=values.mtu),
+    "mac": Option(canonical=values.mac),
+    "up": Option(type="bool"),
+    "master": Option(canonical=lambda name: name and values.interface_name(name)),
+    "tx_checksum": Option(type="bool"),
+}
+_PEER = {
+    "name": Option(required=True, canonical=values.interface_name),
+    "namespace": Option(canonical=values.object_name),
+    **_END,
+}
+_DEFAULTS: Spec = {"mtu": 1500, "up": True, "master": "", "tx_checksum": True}  # of a new end
+
+
+@dataclass(frozen=True)
+class End:
+    """An end that is there."""
+
+    namespace: Optional[str]
+    link: Link
+
+    @property
+    def place(self) -> tuple[Optional[str], str]:
+        return self.namespace, self.link.name
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is there of a pair; an end is None when it is in a namespace that has no name."""
+
+    near: Optional[End]
+    far: Optional[End]
+
+
+def _place(end: Spec) -> tuple[Optional[str], str]:
+    return end.get("namespace"), end["name"]
+
+
+def _called(place: tuple[Optional[str], str]) -> str:
+    return place[1] + where(place[0])
+
+
+class VethPair(Kind):
+    """See plugins/modules/veth_pair.py for the meaning of the options."""
+
+    name = "veth_pair"
+    rank = Stage.LINK
+    options = {
+        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
+        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
+        "state": STATE,
+        **_END,
+        "peer": Option(type="dict", options=_PEER),
+    }
+
+    def check(self, want: Spec) -> None:
+        """A pair has two ends."""
+        if want["peer"] is None:
+            if want["state"] == "present":
+                raise InvalidValue("peer is required; it names the other end")
+        elif _place(want["peer"]) == _place(want):
+            raise InvalidValue("peer must be another interface than the one it is the peer of")
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the pair, also when only its other end is where it should be."""
+        pair = _find(node, want)
+        if pair is None:
+            return None
+        return {**_observed(node, pair.near), "peer": _observed(node, pair.far)}
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Names and namespaces are as given, and only our own pairs are renamed, moved or made anew for that."""
+        pair = _find(node, want)
+        for end in (want, want["peer"]):
+            _require_namespace(node, end["namespace"])
+            _require_master(node, end)
+        if pair is None or pair.far is None or pair.far.place != _place(want["peer"]):
+            _require_free(node, want["peer"])
+        if pair is not None:
+            _require_ours_unless_in_place(node, pair, want)
+        old = have or {"peer": {}}
+        own = {key: value for key, value in given(self.options, want).items() if key in _END}
+        peer = {key: value for key, value in want["peer"].items() if key in _END and value is not None}
+        return {
+            **_identity(want),
+            **_DEFAULTS,
+            **{key: value for key, value in old.items() if key in _END},
+            **own,
+            "peer": {
+                **_identity(want["peer"]),
+                **_DEFAULTS,
+                **{key: value for key, value in old["peer"].items() if key in _END},
+                **peer,
+            },
+        }
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation: a pair is made, changed and removed as a whole."""
+        changes = differences(have, desired)
+        if desired is None:
+            assert have is not None
+            yield Operation(
+                Stage.DROP_LINK, "delete", lambda: _delete(node, have), predict=lambda: _predict_gone(node, have)
+            )
+        elif have is None:
+            yield Operation(
+                Stage.LINK, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
+            )
+        elif "name" in have and "name" in have["peer"]:
+            yield Operation(
+                Stage.LINK,
+                "update",
+                lambda: _update(node, have, desired),
+                changes,
+                lambda: _predict(node, have, desired),
+            )
+        else:
+
+            def recreate() -> None:
+                _delete(node, have)
+                _create(node, desired)
+
+            def predict() -> None:
+                _predict_gone(node, have)
+                _predict(node, None, desired)
+
+            yield Operation(Stage.LINK, "recreate", recreate, changes, predict)
+
+
+def _find(node: Node, want: Spec) -> Optional[Pair]:
+    """Return what is there of the pair; raises Conflict when the name is that of something else."""
+    peer = want["peer"] or {"namespace": None}
+    near = node.netlink.link(want["namespace"], want["name"])
+    if near is not None:
+        if near.kind != "veth":
+            raise Conflict(f"an interface of that name is there and is no veth{_kind(near)}; rename or remove it")
+        return Pair(End(want["namespace"], near), _other_end(node, want["namespace"], near, peer["namespace"]))
+    far = node.netlink.link(peer["namespace"], peer["name"]) if "name" in peer else None
+    if far is None or far.kind != "veth" or far.alias != MARK + node.settings.owner:
+        return None
+    other = _other_end(node, peer["namespace"], far, want["namespace"])
+    if other is not None and node.declared("veth_pair", other.link.name, other.namespace) is not None:
+        return None
+    return Pair(other, End(peer["namespace"], far))
+
+
+def _other_end(node: Node, namespace: Optional[str], link: Link, guess: Optional[str]) -> Optional[End]:
+    found = node.netlink.peer(namespace, link, guess)
+    return End(*found) if found is not None else None
+
+
+def _kind(link: Link) -> str:
+    return f" but of kind {link.kind}" if link.kind else ""
+
+
+def _identity(end: Spec) -> Spec:
+    """Return name and namespace; the root namespace is not shown."""
+    return {key: end[key] for key in ("name", "namespace") if end.get(key) is not None}
+
+
+def _observed(node: Node, end: Optional[End]) -> Spec:
+    if end is None:
+        return {}
+    link = end.link
+    result = {
+        **_identity({"name": link.name, "namespace": end.namespace}),
+        "mtu": link.mtu,
+        "up": link.up,
+        "master": link.master,
+        "tx_checksum": node.netlink.tx_checksum(end.namespace, link),
+    }
+    return {**result, "mac": link.mac} if link.mac else result
+
+
+def _require_namespace(node: Node, namespace: Optional[str]) -> None:
+    if namespace is None:
+        return
+    if node.removed("netns_router", namespace):
+        raise Conflict(f"namespace {namespace} is declared absent in the same run")
+    if node.declared("netns_router", namespace) is None and not node.netlink.namespace_exists(namespace):
+        raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+
+
+def _require_master(node: Node, end: Spec) -> None:
+    if not end["master"]:
+        return
+    link = node.netlink.link(end["namespace"], end["master"])
+    if link is None:
+        raise Conflict(f"master {end['master']} does not exist{where(end['namespace'])}; make the bridge first")
+    if link.kind != "bridge":
+        raise Conflict(f"master {end['master']} is no Linux bridge; ports of Open vSwitch are made with ovs_port_vlan")
+
+
+def _require_free(node: Node, end: Spec) -> None:
+    link = node.netlink.link(end["namespace"], end["name"])
+    if link is None:
+        return
+    found = node.netlink.peer(end["namespace"], link) if link.kind == "veth" else None
+    role = f"is the peer of {_called((found[0], found[1].name))}" if found else "is no part of this pair"
+    raise Conflict(f"{_called(_place(end))} is there already and {role}; rename or remove it")
+
+
+def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
+    """Raise Conflict when the pair must be renamed, moved or made anew, and is somebody else's."""
+    if pair.near is not None and pair.far is not None:
+        if pair.near.place == _place(want) and pair.far.place == _place(want["peer"]):
+            return
+        for end in (pair.near, pair.far):
+            declared = node.declared("veth_pair", end.link.name, end.namespace)
+            if declared is not None and end.place != _place(want):
+                raise Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
+    known = pair.near or pair.far
+    assert known is not None
+    if known.link.alias != MARK + node.settings.owner:
+        peer = f"is {_called(pair.far.place)}" if pair.far else "is in a namespace without a name"
+        raise Conflict(
+            f"its peer {peer}, not {_called(_place(want['peer']))}, and the pair was not made by the owner "
+            f"{node.settings.owner}; remove it first: ip link delete {known.link.name}"
+        )
+
+
+def _attributes(end: Spec) -> dict[str, Any]:
+    return {key: value for key, value in end.items() if key in _END}
+
+
+def _create(node: Node, desired: Spec) -> None:
+    peer = desired["peer"]
+    near, far = _attributes(desired), _attributes(peer)
+    node.netlink.add_veth(*_place(desired), *_place(peer), near, far)
+    for end, attributes in ((peer, far), (desired, near)):
+        rest = {key: attributes[key] for key in ("up", "master", "tx_checksum") if attributes[key] != _FRESH[key]}
+        node.netlink.set_link(*_place(end), alias=MARK + node.settings.owner, **rest)
+
+
+_FRESH: Spec = {"up": False, "master": "", "tx_checksum": True}  # as the kernel makes an end
+
+
+def _update(node: Node, have: Spec, desired: Spec) -> None:
+    for old, new in ((have, desired), (have["peer"], desired["peer"])):
+        attributes = {key: value for key, value in _attributes(new).items() if old.get(key) != value}
+        if _place(old) != _place(new):
+            node.netlink.move_link(*_place(old), *_place(new))
+            attributes["up"] = new["up"]
+            if new["master"]:
+                attributes["master"] = new["master"]
+        if attributes:
+            node.netlink.set_link(*_place(new), **attributes)
+
+
+def _delete(node: Node, have: Spec) -> None:
+    node.netlink.delete_link(*_place(have if "name" in have else have["peer"]))
+
+
+def _predict_gone(node: Node, have: Spec) -> None:
+    for end in (have, have["peer"]):
+        if "name" in end:
+            node.netlink.predict_no_link(*_place(end))
+
+
+def _predict(node: Node, have: Optional[Spec], desired: Spec) -> None:
+    """Tell the snapshot of the pair as it will be, and of the addresses that a move or a shut-down costs."""
+    alias = MARK + node.settings.owner
+    ends = ((have, desired, desired["peer"]), (have and have["peer"], desired["peer"], desired))
+    for old, new, other in ends:
+        if old is not None:
+            alias = _predict_moved(node, old, new)
+        node.netlink.predict_link(
+            new.get("namespace"),
+            Link(kind="veth", alias=alias, peer=_place(other), **{"name": new["name"], **_attributes(new)}),
+        )
+
+
+def _predict_moved(node: Node, old: Spec, new: Spec) -> str:
+    """Tell the snapshot what an end loses; return its alias."""
+    link = node.netlink.link(*_place(old))
+    assert link is not None
+    if old.get("namespace") != new.get("namespace"):
+        node.netlink.predict_no_link(*_place(old))
+    elif old["name"] != new["name"]:
+        node.netlink.predict_rename(old.get("namespace"), old["name"], new["name"])
+    elif old["up"] and not new["up"]:
+        node.netlink.predict_down(*_place(old))
+    return link.alias
