@@ -176,4 +176,5 @@ def _guest_interface(site: Site, network: Network | None, tap: str) -> dict[str,
         "network": network.name,
         "vlan": network.vlan,
         "mtu": site.mtus.get(network.name, 0),
+        "offload": site.state.datapath_type == "system",
     }
