@@ -26,6 +26,7 @@ def create(machine: Machine, lab: Lab) -> None:
     write(upper / "etc/hostname", f"{machine.name}\n")
     write(upper / "etc/machine-id", digest(f"{machine.lab}/{machine.name}")[:32] + "\n", 0o444)
     write(upper / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost ip6-localhost\n")
+    write(upper / "etc/tmpfiles.d/lab-devices.conf", _device_file())
     for link in machine.links:
         write(upper / f"etc/systemd/network/10-{link.name}.network", _network_file(link.name, link.addresses))
     (upper / "root").mkdir(mode=0o700)
@@ -51,6 +52,12 @@ def _network_file(name: str, addresses: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _device_file() -> str:
+    """Return the devices that a node makes for itself, since this machine's own may be root's alone."""
+    found = [(path, os.stat(path).st_rdev) for path in DEVICES if os.path.exists(path)]
+    return "".join(f"c {path} 0666 root root - {os.major(device)}:{os.minor(device)}\n" for path, device in found)
+
+
 def boot(machine: Machine) -> None:
     """Become the node: mount its root, make its links, and hand over to systemd-nspawn.
 
@@ -68,7 +75,6 @@ def boot(machine: Machine) -> None:
     argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={directory}/root",
             f"--machine={machine.namespace}-{machine.name}", "--keep-unit", "--register=no", "--link-journal=no",
             "--resolv-conf=off", "--timezone=off", "--capability=all", "--console=pipe"]  # fmt: skip
-    argv += [f"--bind={device}" for device in DEVICES if os.path.exists(device)]
     argv += [f"--bind-ro={source}:{IMAGES}/{name}" for name, source in machine.images.items()]
     os.environ["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "network"
     os.execvp(argv[0], argv)
