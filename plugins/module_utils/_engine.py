@@ -41,8 +41,9 @@ class Stage(enum.IntEnum):
     OVSDB = 8
     INTERFACE = 9
     ADDRESS = 10
-    NAT = 11
-    SERVICE = 12
+    ROUTE = 11
+    NAT = 12
+    SERVICE = 13
 
 
 @dataclass(frozen=True)
