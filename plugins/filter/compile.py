@@ -33,8 +33,8 @@ options:
   facts:
     description:
       - What the module M(netvirt.fabric.node_info) returned, by node, for all nodes of the document.
-      - Needed are C(datapath_types), a list with the preferred type first, and C(interfaces), a dictionary of dictionaries
-        with C(addresses), C(mtu) and C(mac).
+      - Needed are C(datapath_types), a list with the preferred type first, and C(interfaces), a dictionary of
+        dictionaries with C(addresses), C(mtu) and C(mac).
       - Facts of other nodes may be missing where the document pins what is needed of them, that is
         C(fabric_nodes.<node>.underlay_address) and C(fabric_underlay.mtu).
     type: dict
@@ -79,7 +79,8 @@ _value:
             fail_mode: standalone
     guests:
       description:
-        - Definitions of the guests on this node. C(memory) is in MiB, C(mtu) in bytes.
+        - Definitions of the guests on this node. C(memory) is in MiB, C(mtu) in bytes. C(offload) says whether the
+          datapath completes checksums, so that the guest may leave them out.
         - C(image), C(kernel), C(initrd) and C(cmdline) are there where the document has them.
       type: list
       elements: dict
@@ -94,6 +95,8 @@ _value:
               network: blue
               vlan: 10
               mtu: 1446
+              offload: true
+              offload: true
               mac: "52:54:00:aa:bb:01"
               address: 10.0.10.11
 """

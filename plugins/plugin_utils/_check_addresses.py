@@ -23,9 +23,10 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faul
 def check_addresses(document: Document, faults: Faults) -> None:
     """Note every fault of the document's addresses."""
     for network in document.networks:
-        _check_gateways(network, faults)
-        _check_dhcp(network, faults)
-        _check_reservations(document, network, faults)
+        if not faults.at(f"{network.path}.cidr", f"{network.path}.cidr6"):
+            _check_gateways(network, faults)
+            _check_dhcp(network, faults)
+            _check_reservations(document, network, faults)
     for router in document.routers:
         _check_external(router, faults)
         _check_overlaps(document, router, faults)
@@ -94,14 +95,15 @@ def _check_range(network: Network, item: AddressRange, faults: Faults) -> None:
         if network.subnets():
             faults.add(item.path, f"{item} needs {_key('cidr', item.version)} of the network")
         return
-    for address in (item.first, item.last):
-        _add(faults, item.path, _unusable(address, subnet))
+    _add(faults, item.path, _unusable(item.first, subnet) or _unusable(item.last, subnet))
     gateway = network.gateway if item.version == 4 else network.gateway6
     if gateway and item.overlaps(AddressRange(gateway, gateway)):
         faults.add(item.path, f"{item} contains the gateway {gateway}")
 
 
 def _check_reservations(document: Document, network: Network, faults: Faults) -> None:
+    if document.network(network.name) is not network:
+        return  # a name used twice, which is reported as such
     used: dict[Address, str] = {}
     for host in reservations(document, network):
         for address in host.addresses:

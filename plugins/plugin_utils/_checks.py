@@ -32,8 +32,8 @@ def validate(variables: Any, hosts: Optional[Iterable[str]] = None) -> Document:
     _check_references(document, faults)
     check_addresses(document, faults)
     _check_interface_names(document, faults)
-    if faults.lines:
-        raise FabricError(faults.lines)
+    if faults.lines():
+        raise FabricError(faults.lines())
     return document
 
 
@@ -65,7 +65,7 @@ def _check_underlay(document: Document, faults: Faults) -> None:
         if len(members) > 1:
             faults.add("fabric_underlay", f"is required, since the document has several nodes ({', '.join(members)})")
         return
-    for node in members:
+    for node in members if not faults.at(f"{underlay.path}.interface") else ():
         settings = document.nodes.get(node)
         if not underlay.interface and not (settings and settings.underlay_interface):
             faults.add(f"{underlay.path}.interface", f"is required, or fabric_nodes.{node}.underlay_interface")
@@ -85,6 +85,7 @@ def _check_segments(document: Document, faults: Faults) -> None:
         other = by_bridge.setdefault(segment.bridge, segment.interface)
         if other != segment.interface:
             faults.add(f"{segment.path}.bridge", f"{segment.bridge} already holds {other}; name another bridge")
+            continue
         bridge = by_interface.setdefault(segment.interface, segment.bridge)
         if bridge != segment.bridge:
             faults.add(f"{segment.path}.interface", f"{segment.interface} is already in bridge {bridge}")
@@ -103,7 +104,7 @@ def _check_mode(document: Document, network: Network, faults: Faults) -> None:
         return
     if not network.router:
         faults.add(f"{network.path}.router", f"is required in mode {network.mode}")
-    if not network.subnets():
+    if not network.subnets() and not faults.at(f"{network.path}.cidr", f"{network.path}.cidr6"):
         faults.add(f"{network.path}.cidr", f"is required in mode {network.mode}, or cidr6")
     router = document.router(network.router)
     if network.mode != "nat" or router is None:
@@ -126,17 +127,16 @@ def _check_mtu(network: Network, faults: Faults) -> None:
 
 
 def _check_references(document: Document, faults: Faults) -> None:
+    def check(path: str, name: str, found: object, what: str, section: str) -> None:
+        if name and found is None and not faults.in_names(section):
+            faults.add(path, f"there is no {what} '{name}' in {section}")
+
     for network in document.networks:
-        if network.router and document.router(network.router) is None:
-            faults.add(f"{network.path}.router", f"there is no router '{network.router}' in fabric_routers")
-    for router in document.routers:
-        leg = router.external
-        if leg and leg.network and document.segment(leg.network) is None:
-            faults.add(f"{leg.path}.network", f"there is no segment '{leg.network}' in fabric_external")
-    for guest in document.guests:
-        for nic in guest.nics:
-            if nic.network and document.network(nic.network) is None:
-                faults.add(f"{nic.path}.network", f"there is no network '{nic.network}' in fabric_networks")
+        check(f"{network.path}.router", network.router, document.router(network.router), "router", "fabric_routers")
+    for leg in document.legs():
+        check(f"{leg.path}.network", leg.network, document.segment(leg.network), "segment", "fabric_external")
+    for nic in document.nics():
+        check(f"{nic.path}.network", nic.network, document.network(nic.network), "network", "fabric_networks")
 
 
 def _check_interface_names(document: Document, faults: Faults) -> None:
@@ -152,7 +152,8 @@ def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
     for name in sorted(_names.RESERVED):
         yield "", "the fabric itself", name
     for segment in document.segments:
-        yield f"{segment.path}.bridge", f"bridge {segment.bridge}", segment.bridge
+        if segment.bridge not in _names.RESERVED:  # which is reported where segments are checked
+            yield f"{segment.path}.bridge", f"bridge {segment.bridge}", segment.bridge
         yield f"{segment.path}.interface", f"interface {segment.interface}", segment.interface
     for network in document.networks:
         leg = _names.router_leg if network.router else _names.dhcp_leg

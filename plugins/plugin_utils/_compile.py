@@ -46,9 +46,12 @@ def compile_node(
     if node not in document.members():
         return {"resources": [], "guests": []}
     if state == "absent":
-        return {"resources": _absent(_own_site(document, node, facts)), "guests": []}
-    site = _site(document, node, facts)
-    return {"resources": [resource for layer in LAYERS for resource in layer(site)], "guests": _layout.guests(site)}
+        site = _own_site(document, node, facts)
+        resources = _absent(site)
+    else:
+        site = _site(document, node, facts)
+        resources = [resource for layer in LAYERS for resource in layer(site)]
+    return {"resources": resources, "guests": _layout.guests(site)}
 
 
 def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
@@ -61,8 +64,8 @@ def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
         _nodes.check_on_link(state, node, peers, faults)
     site = Site(document, node, state, [str(address.ip) for address in peers.values()], mtus)
     _check_external_interfaces(site, facts, faults)
-    if faults.lines:
-        raise FabricError(faults.lines)
+    if faults.lines():
+        raise FabricError(faults.lines())
     return site
 
 

@@ -258,6 +258,14 @@ class Document:
         """Return the networks that a router serves, in the order of the document."""
         return [network for network in self.networks if network.router == router]
 
+    def legs(self) -> list[ExternalLeg]:
+        """Return the external legs of all routers."""
+        return [router.external for router in self.routers if router.external]
+
+    def nics(self) -> list[Nic]:
+        """Return the NICs of all guests."""
+        return [nic for guest in self.guests for nic in guest.nics]
+
     def nics_on(self, network: str) -> list[tuple[Guest, Nic]]:
         """Return the guests' connections to a network."""
         return [(guest, nic) for guest in self.guests for nic in guest.nics if nic.network == network]

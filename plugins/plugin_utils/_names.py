@@ -26,11 +26,11 @@ def _digest(*parts: str) -> str:
 
 
 def interface(prefix: str, name: str, suffix: str = "") -> str:
-    """Return the name of an interface: prefix, name and suffix, or with six digits of a hash where that is too long."""
+    """Return the name of an interface: prefix, name, suffix; where too long it ends in eight digits of a hash."""
     full = f"{prefix}-{name}{suffix}"
     if len(full) <= INTERFACE_NAME_MAX:
         return full
-    return f"{full[: INTERFACE_NAME_MAX - 6]}{_digest(full)[:6]}"
+    return f"{full[: INTERFACE_NAME_MAX - 8]}{_digest(full)[:8]}"
 
 
 def router_namespace(router: str) -> str:

@@ -62,14 +62,12 @@ def underlay_addresses(document: Document, facts: Facts, faults: Faults) -> dict
     """Return the underlay address of every node of the document: unique, and all of one IP version."""
     found = {node: _underlay_address(document, node, facts, faults) for node in document.members()}
     addresses = {node: address for node, address in found.items() if address}
+    if len({address.version for address in addresses.values()}) > 1:
+        listed = ", ".join(f"{node} {address}" for node, address in addresses.items())
+        message = f"addresses are of different IP versions ({listed}); set underlay_address in fabric_nodes"
+        faults.add("fabric_underlay", message)
     first_with: dict[Any, str] = {}
     for node, address in addresses.items():
-        first = next(iter(addresses))
-        if address.version != addresses[first].version:
-            faults.add(
-                f"fabric_nodes.{node}.underlay_address",
-                f"{address} and {addresses[first]} of {first} are of different IP versions; set one of the same",
-            )
         other = first_with.setdefault(address.ip, node)
         if other != node:
             faults.add(f"fabric_nodes.{node}.underlay_address", f"{address.ip} is already the address of {other}")
@@ -106,6 +104,7 @@ def _most(document: Document, facts: Facts, faults: Faults) -> int:
 
 
 def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: Faults) -> int:
+    """Return what the document says, else the least MTU of all underlay interfaces."""
     mtus: dict[str, int] = {}
     for node in document.members():
         name = underlay_interface(document, node)
@@ -114,9 +113,11 @@ def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: 
             mtus[node] = int(mtu)
         elif not underlay.mtu:
             _add_unknown(node, f"the MTU of its underlay interface {name}", "fabric_underlay.mtu", facts, faults)
-        if underlay.mtu and mtu and int(mtu) < underlay.mtu:
-            faults.add(f"{underlay.path}.mtu", f"{underlay.mtu} is more than the MTU {mtu} of {name} on {node}")
-    return underlay.mtu or min(mtus.values(), default=0)
+    least = min(mtus, key=lambda node: mtus[node], default="")
+    if least and mtus[least] < underlay.mtu:
+        name = underlay_interface(document, least)
+        faults.add(f"{underlay.path}.mtu", f"{underlay.mtu} is more than the MTU {mtus[least]} of {name} on {least}")
+    return underlay.mtu or mtus.get(least, 0)
 
 
 def _interfaces(facts: Facts, node: str) -> Mapping[str, Mapping[str, Any]]:

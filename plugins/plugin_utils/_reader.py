@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
@@ -12,16 +13,27 @@ T = TypeVar("T")
 
 
 class Faults:
-    """The faults found so far, one line each."""
+    """The faults found so far."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self._found: dict[tuple[str, str], None] = {}
 
     def add(self, path: str, message: str) -> None:
         """Note a fault at a path of the document."""
-        line = f"{path}: {message}"
-        if line not in self.lines:
-            self.lines.append(line)
+        self._found[path, message] = None
+
+    def at(self, *paths: str) -> bool:
+        """Return whether one of these paths has a fault, so that what follows from it need not be reported, too."""
+        return any(path in paths for path, _message in self._found)
+
+    def in_names(self, section: str) -> bool:
+        """Return whether the names in a list of the document could not all be read."""
+        pattern = re.compile(rf"{section}(\[\d+\](\.name)?)?")
+        return any(pattern.fullmatch(path) for path, _message in self._found)
+
+    def lines(self) -> list[str]:
+        """Return one line for each fault."""
+        return [f"{path}: {message}" for path, message in self._found]
 
 
 class Reader:

@@ -148,15 +148,21 @@ def translations(site: Site) -> list[Resource]:
 
 
 def _nat(router: Router, leg: ExternalLeg, translated: list[Network], networks: list[Network]) -> Resource:
-    """Return SNAT to the router's own address, for what leaves by the external leg, and never between its networks."""
+    """Return SNAT to the router's own address, for what leaves by the external leg, and never between its networks.
+
+    A neighbour on the external segment that has a route to the translated networks is kept out of them all the same.
+    """
+    sources = _subnets(translated)
+    versions = {subnet.version for network in translated for subnet, _gateway in network.subnets()}
     return {
         "nat_masquerade": {
             "name": "nat",
             "namespace": _names.router_namespace(router.name),
-            "sources": _subnets(translated),
+            "sources": sources,
             "exclude_destinations": _subnets(networks),
             "out_interface": _names.external_leg(router.name)[1],
-            "to_source": [str(address.ip) for address in leg.addresses()],
+            "to_source": [str(address.ip) for address in leg.addresses() if address.version in versions],
+            "inbound": "drop",
         }
     }
 
