@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.dnsmasq_netns import DnsmasqNetns
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_masquerade import NatMasquerade
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_bridge import OvsBridge
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_port_vlan import OvsPortVlan
@@ -19,6 +20,7 @@ _ALL: tuple[Kind, ...] = (
     OvsPortVlan(),
     OvsTunnel(),
     NatMasquerade(),
+    DnsmasqNetns(),
 )
 
 KINDS = {kind.name: kind for kind in _ALL}

@@ -355,7 +355,7 @@ def test_missing_namespace() -> None:
     path = "/run/netns/nvtstale"
     try:
         open(path, "w", encoding="utf-8").close()  # what a crashed program leaves behind
-        with pytest.raises(Conflict, match="declare it with netns_router"):
+        with pytest.raises(Conflict, match="nvtstale is no network namespace but a stale file; remove it"):
             converge(namespace="nvtstale", sources=[INNER])
     finally:
         os.unlink(path)

@@ -99,6 +99,11 @@ class Files:
                 shutil.rmtree(path)
         self.forget()
 
+    def remove_if_empty(self, path: str) -> None:
+        """Remove a directory at once, unless somebody else keeps something in it."""
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+
     def forget(self) -> None:
         """Drop what was read."""
         self._files.clear()

@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
-
-NETNS_DIRECTORY = "/run/netns"
 
 Item = dict[str, Any]
 """One object as nft lists it: ``{"chain": {...}}`` or ``{"rule": {...}}``."""
@@ -64,19 +63,21 @@ class Nft:
                 elif "table" in content:
                     tables.setdefault((content["family"], content["table"]), []).append(item)
         except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable(f"nft lists the rules {_where(namespace)} in a form that is not understood") from error
+            raise Unavailable(
+                f"nft lists the rules{_namespaces.where(namespace)} in a form that is not understood"
+            ) from error
         return tables
 
     def _run(self, namespace: Optional[str], arguments: list[str], text: str = "") -> str:
         argv = ["nft", "-j", *arguments]
         if namespace is not None:
-            argv = ["nsenter", f"--net={NETNS_DIRECTORY}/{namespace}", "--", *argv]
+            argv = ["nsenter", f"--net={_namespaces.path_of(namespace)}", "--", *argv]
         remedy = "install nftables (and util-linux), or run the role netvirt.fabric.hypervisor"
         result = run_program(argv, self.timeout, remedy, text)
         if result.returncode == 127:  # nsenter found no nft
             run_program(["nft", "-v"], self.timeout, remedy)
         if result.returncode:
-            raise Unavailable(f"nft failed {_where(namespace)}: {complaint(result)}")
+            raise Unavailable(f"nft failed{_namespaces.where(namespace)}: {complaint(result)}")
         return result.stdout
 
     def forget(self) -> None:
@@ -85,7 +86,3 @@ class Nft:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _where(namespace: Optional[str]) -> str:
-    return f"in namespace {namespace}" if namespace else "in the root namespace"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
@@ -31,7 +30,6 @@ class Systemd:
         self._enable: set[str] = set()
         self._restart: set[str] = set()
         self._hangup: set[str] = set()
-        self._mounts: set[str] = set()
 
     def show(self, unit: str) -> dict[str, str]:
         """Return the unit's properties as systemd spells them; an unknown unit has LoadState=not-found."""
@@ -43,11 +41,9 @@ class Systemd:
         """Tell whether the unit starts at boot."""
         return self.show(unit)["UnitFileState"] == "enabled"
 
-    def restart(self, unit: str, needs_mount: str = "") -> None:
-        """Start or restart the unit with the coming commit, when systemd knows of the mount that it needs."""
+    def restart(self, unit: str) -> None:
+        """Start or restart the unit with the coming commit."""
         self._restart.add(unit)
-        if needs_mount:
-            self._mounts.add(mount_unit(needs_mount))
 
     def reload(self, unit: str) -> None:
         """Send the unit's main process SIGHUP with the coming commit, unless it is restarted anyway."""
@@ -64,8 +60,9 @@ class Systemd:
     def stop(self, unit: str) -> None:
         """Stop the unit at once and let it not start at boot; returns when its processes are gone."""
         if self.show(unit)["LoadState"] != "not-found":
-            self._run("disable", "--now", "--quiet", unit, timeout=START_SECONDS + self.timeout)
+            self._run("stop", unit, timeout=START_SECONDS + self.timeout)
             self._run("reset-failed", unit, may_fail=True)
+        self._run("disable", "--quiet", unit, may_fail=True)  # also the link to a unit file that somebody removed
         self.forget()
 
     def commit(self) -> None:
@@ -74,13 +71,11 @@ class Systemd:
         enable, self._enable = sorted(self._enable), set()
         restart, self._restart = sorted(self._restart), set()
         hangup, self._hangup = sorted(self._hangup - set(restart)), set()
-        mounts, self._mounts = sorted(self._mounts), set()
-        if reread:
-            self._run("daemon-reload", timeout=START_SECONDS)
         if enable:
-            self._run("enable", "--quiet", *enable, timeout=START_SECONDS)
+            self._run("enable", "--quiet", *enable, timeout=START_SECONDS)  # makes systemd read its unit files again
+        elif reread:
+            self._run("daemon-reload", timeout=START_SECONDS)
         if restart:
-            self._await_mounts(mounts)
             self._run("reset-failed", *restart, may_fail=True)  # a unit that failed too often refuses to start
             self._run("restart", *restart, timeout=START_SECONDS + self.timeout)
         if hangup:
@@ -96,15 +91,6 @@ class Systemd:
             return str(json.loads(result.stdout)["MESSAGE"])
         except (KeyError, TypeError, ValueError):
             return ""
-
-    def _await_mounts(self, mounts: list[str]) -> None:
-        """Wait until systemd knows of the mounts: it learns of them from the kernel, up to a second late."""
-        deadline = time.monotonic() + self.timeout
-        for mount in mounts:
-            while self._show(mount)["ActiveState"] != "active":
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"systemd does not see the mount {mount} after {self.timeout} s")
-                time.sleep(0.05)
 
     def _show(self, unit: str) -> dict[str, str]:
         result = self._run("show", "--property=" + ",".join(_PROPERTIES), unit)
@@ -131,12 +117,3 @@ class Systemd:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def mount_unit(path: str) -> str:
-    """Return the name of the unit of a mount point (systemd.unit(5), "String Escaping for Inclusion in Unit Names")."""
-    escaped: list[str] = []
-    for part in path.strip("/").split("/"):
-        text = "".join(c if c.isascii() and (c.isalnum() or c in ":_.") else f"\\x{ord(c):02x}" for c in part)
-        escaped.append("\\x2e" + text[1:] if not escaped and text.startswith(".") else text)
-    return "-".join(escaped) + ".mount"

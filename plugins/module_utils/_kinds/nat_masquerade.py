@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._netns import namespace_exists
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
 
@@ -47,7 +47,7 @@ class NatMasquerade(BaseKind):
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the options that our table amounts to; ``edits`` is what else was done to it by hand."""
-        if not namespace_exists(want["namespace"]):
+        if not _namespaces.exists(want["namespace"]):
             return None
         items = node.nft.table(want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"]))
         if items is None:
@@ -64,11 +64,10 @@ class NatMasquerade(BaseKind):
 
         Of to_source counts what the sources can be translated to: no IPv6 address for IPv4 sources.
         """
-        if have is None:
-            if not namespace_exists(want["namespace"]) and not node.declared("netns_router", want["namespace"]):
-                raise Conflict("the namespace does not exist; declare it with netns_router")
-            if want["sources"] is None:
-                raise InvalidValue("sources is required")
+        if not node.netlink.namespace_exists(want["namespace"]):
+            raise Conflict("the namespace does not exist; declare it with netns_router")
+        if have is None and want["sources"] is None:
+            raise InvalidValue("sources is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
         if want["exclude_destinations"] is None and (have is None or have["exclude_destinations"] == have["sources"]):
             result["exclude_destinations"] = result["sources"]

@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The files of one dnsmasq instance, rendered from options: unit, configuration, and the options themselves.
+
+What dnsmasq reads again on SIGHUP is in ``hosts`` and ``opts``; a change of the rest takes a restart.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import header
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dnsmasq_checks import constructed
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
+
+RESTARTING = ("unit", "dnsmasq.conf")
+RELOADING = ("hosts", "opts")
+_MAX_LEASES = 65536  # a client that makes up MAC addresses fills no more memory than this many leases
+
+_UNIT = """
+[Unit]
+Description=DHCP and DNS of the network {name}
+After=network.target
+# Without the namespace there is nothing to serve: after a boot it is made first, then this unit is started.
+ConditionPathIsMountPoint=/run/netns/{namespace}
+StartLimitIntervalSec=60
+StartLimitBurst=10
+
+[Service]
+Type=forking
+PIDFile=/run/netvirt-dnsmasq-{name}/pid
+RuntimeDirectory=netvirt-dnsmasq-{name}
+StateDirectory=netvirt/dnsmasq/{name}
+NetworkNamespacePath=/run/netns/{namespace}
+ExecStartPre=dnsmasq --test --conf-file={conf}
+ExecStart=dnsmasq --conf-file={conf} --pid-file=/run/netvirt-dnsmasq-{name}/pid
+Restart=on-failure
+RestartSec=500ms
+UMask=0022
+# It starts as root to bind its ports, and becomes the user named in the configuration.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_CHOWN
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=read-only
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(name: str) -> str:
+    """Return the name of the instance's unit."""
+    return f"netvirt-dnsmasq-{name}.service"
+
+
+def configuration_directory(name: str) -> str:
+    """Return the directory of the instance's configuration."""
+    return f"/etc/netvirt/dnsmasq/{name}"
+
+
+def state_directory(name: str) -> str:
+    """Return the directory in which the instance keeps its leases."""
+    return f"/var/lib/netvirt/dnsmasq/{name}"
+
+
+def paths(name: str) -> dict[str, str]:
+    """Return the paths of the files that ``render`` makes, by their short names."""
+    directory = configuration_directory(name)
+    return {
+        "unit": f"{UNIT_DIRECTORY}/{unit(name)}",
+        **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", "options.json")},
+    }
+
+
+def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
+    """Return the files' texts by their short names. ``account`` is the user that dnsmasq becomes."""
+    conf = paths(spec["name"])["dnsmasq.conf"]
+    texts = {
+        "unit": _UNIT.format(name=spec["name"], namespace=spec["namespace"], conf=conf),
+        "dnsmasq.conf": _lines(_configuration(spec, account)),
+        "hosts": _lines(_hosts(spec)),
+        "opts": _lines(_options(spec)),
+        "options.json": json.dumps(spec, indent=1, sort_keys=True) + "\n",
+    }
+    return {short: header(owner) + text for short, text in texts.items()}
+
+
+def parse_options(text: str) -> object:
+    """Return what the file options.json holds below its header; raises ValueError when that is no JSON."""
+    return json.loads(text.partition("\n")[2])
+
+
+def testable(texts: dict[str, str]) -> str:
+    """Return one configuration with all that dnsmasq will read, for ``dnsmasq --test``, which follows no files."""
+    parts = [texts["dnsmasq.conf"]]
+    for short, keyword in (("hosts", "dhcp-host"), ("opts", "dhcp-option")):
+        parts.extend(f"{keyword}={line}\n" for line in texts[short].splitlines()[1:])
+    return "".join(parts)
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "".join(item + "\n" for item in items)
+
+
+def _configuration(spec: Spec, account: str) -> Iterable[str]:
+    interface, directory = spec["interface"], configuration_directory(spec["name"])
+    yield from (f"user={account}", f"interface={interface}", "except-interface=lo", "bind-dynamic")
+    yield from ("no-hosts", "no-resolv", "no-poll", "domain-needed")
+    if spec["domain"]:
+        yield from (f"domain={spec['domain']}", f"local=/{spec['domain']}/")
+    for address in spec["dns_forwarders"]:
+        yield f"server={address}"
+    yield "dhcp-authoritative"
+    yield f"dhcp-leasefile={state_directory(spec['name'])}/leases"
+    yield from (f"dhcp-hostsfile={directory}/hosts", f"dhcp-optsfile={directory}/opts")
+    yield f"dhcp-lease-max={_lease_max(spec)}"
+    for item in spec["ranges"]:
+        yield "dhcp-range=" + _range(item, interface)
+    if any(values.family(item["start"]) == 6 for item in spec["ranges"]):
+        yield "enable-ra"
+        if spec["mtu"] or not spec["ra_router"]:
+            mtu = [f"mtu:{spec['mtu']}"] if spec["mtu"] else []
+            lifetime = [] if spec["ra_router"] else ["0"]
+            yield "ra-param=" + ",".join([interface, *mtu, "0", *lifetime])
+    if spec["tftp_root"]:
+        yield from ("enable-tftp", f"tftp-root={spec['tftp_root']}")
+    if spec["boot_file"]:
+        yield "dhcp-boot=" + spec["boot_file"] + (f",,{spec['boot_server']}" if spec["boot_server"] else "")
+
+
+def _range(item: Spec, interface: str) -> str:
+    words = [item[key] for key in ("start", "end") if key in item]
+    if constructed(item):
+        words.append(f"constructor:{interface}")
+    if item["mode"] != "dynamic":
+        words.append(item["mode"])
+    if values.family(item["start"]) == 4:
+        words.append(str(ipaddress.ip_network(f"0.0.0.0/{item['prefix']}").netmask))
+    else:
+        words.append(str(item["prefix"]))
+    return ",".join([*words, item["lease"]])
+
+
+def _lease_max(spec: Spec) -> int:
+    """Return room for every address of the subnets, since reservations may lie outside the ranges."""
+    bits = [(32 if values.family(item["start"]) == 4 else 128) - item["prefix"] for item in spec["ranges"]]
+    return min(sum(2 ** min(count, 16) for count in bits), _MAX_LEASES) or 1
+
+
+def _hosts(spec: Spec) -> Iterable[str]:
+    for host in spec["hosts"]:
+        address = [_bracketed(host["address"])] if "address" in host else []
+        yield ",".join([host["mac"], *address, *(host[key] for key in ("hostname", "lease") if key in host)])
+
+
+def _options(spec: Spec) -> Iterable[str]:
+    yield ",".join(["option:router", *([spec["router"]] if spec["router"] else [])])
+    for family, keyword in ((4, "option"), (6, "option6")):
+        servers = [_bracketed(address) for address in spec["dns_servers"] if values.family(address) == family]
+        if servers:
+            yield ",".join([f"{keyword}:dns-server", *servers])
+    if spec["mtu"]:
+        yield f"option:mtu,{spec['mtu']}"
+    for item in spec["options"]:
+        keyword = {4: "option:", 6: "option6:"}[item["family"]]
+        if item["option"].isdecimal() and item["family"] == 4:
+            keyword = ""
+        texts = [_bracketed(text) if item["family"] == 6 else text for text in item["value"]]
+        yield ",".join([keyword + item["option"], *texts])
+
+
+def _bracketed(text: str) -> str:
+    """Return IPv6 addresses in brackets, everything else as it is."""
+    return f"[{text}]" if _is_ipv6(text) else text
+
+
+def _is_ipv6(text: str) -> Optional[bool]:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False

@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``dnsmasq_netns``: DHCP, DNS and PXE for a network, by a dnsmasq of its own in a namespace (dnsmasq(8)).
+
+What it was told is kept in ``options.json`` beside its configuration. Files that are not what these options render to,
+and a service that does not do its work, are findings beside the options.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec, validate
+
+_MODE = 0o644  # dnsmasq reads hosts and opts again after it gave up root's rights
+_RUNNING = "running"
+_SOUND: Spec = {"edited": [], "service": _RUNNING, "enabled": True}
+_NEW: Spec = {
+    "ranges": [],
+    "hosts": [],
+    "router": "",
+    "ra_router": True,
+    "dns_servers": [],
+    "dns_forwarders": [],
+    "domain": "",
+    "mtu": 0,
+    "options": [],
+    "tftp_root": "",
+    "boot_file": "",
+    "boot_server": "",
+}
+
+_addresses = values.unique(values.address)
+
+
+class DnsmasqNetns(BaseKind):
+    """See plugins/modules/dnsmasq_netns.py for the meaning of the options."""
+
+    name = "dnsmasq_netns"
+    rank = Stage.SERVICE
+    options = {
+        "name": Option(required=True, canonical=values.word, role=Role.IDENTITY),
+        "state": STATE,
+        "namespace": Option(canonical=values.object_name),
+        "interface": Option(canonical=values.interface_name),
+        "ranges": Option(type="list", elements="dict", options=dnsmasq.RANGE, canonical=dnsmasq.ranges),
+        "hosts": Option(type="list", elements="dict", options=dnsmasq.HOST, canonical=dnsmasq.hosts),
+        "router": Option(canonical=dnsmasq.ipv4),
+        "ra_router": Option(type="bool"),
+        "dns_servers": Option(type="list", elements="str", canonical=_addresses),
+        "dns_forwarders": Option(type="list", elements="str", canonical=_addresses),
+        "domain": Option(canonical=lambda name: name and values.hostname(name)),
+        "mtu": Option(type="int", canonical=dnsmasq.mtu),
+        "options": Option(type="list", elements="dict", options=dnsmasq.DHCP_OPTION, canonical=dnsmasq.dhcp_options),
+        "tftp_root": Option(canonical=dnsmasq.path),
+        "boot_file": Option(canonical=lambda name: name and dnsmasq.plain(name)),
+        "boot_server": Option(canonical=dnsmasq.ipv4),
+    }
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the options that the instance was told, with what its files and its service lack of them."""
+        name = want["name"]
+        found = {short: node.files.read(path) for short, path in files.paths(name).items()}
+        if not any(found.values()) and not os.path.lexists(files.state_directory(name)):
+            return None
+        told = self._told(name, found["options.json"].text if found["options.json"] else "")
+        texts = dict.fromkeys(found, "")
+        if told:
+            texts = files.render(told, self._owner(node, name), _dnsmasq.account())
+        edited = [
+            short
+            for short, file in found.items()
+            if file is None or file.text != texts[short] or file.mode != _MODE or not told
+        ]
+        return {
+            "name": name,
+            **told,
+            "edited": sorted(edited),
+            "service": self._service(node, told, name),
+            "enabled": node.systemd.enabled(files.unit(name)),
+        }
+
+    def _told(self, name: str, text: str) -> Spec:
+        """Return the options in options.json, or none when somebody made them unusable."""
+        try:
+            told = validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")  # type: ignore[call-overload]
+        except (InvalidValue, TypeError, ValueError):
+            return {}
+        del told["state"]
+        whole = told["name"] == name and None not in told.values() and all("prefix" in item for item in told["ranges"])
+        return told if whole else {}
+
+    def _service(self, node: Node, told: Spec, name: str) -> str:
+        """Return "running" for a service that does its work, otherwise what it does instead."""
+        state = node.systemd.show(files.unit(name))
+        if state["ActiveState"] != "active":
+            result = f" ({state['Result']})" if state["Result"] not in ("", "success") else ""
+            return state["ActiveState"] + result
+        if not told or not _dnsmasq.is_inside(int(state["MainPID"] or 0), told["namespace"]):
+            return "running in a former namespace"
+        link = node.netlink.link(told["namespace"], told["interface"])
+        port = _dhcp_port(told["ranges"])
+        if link is None or (port and not _dnsmasq.listens(told["namespace"], port, link.index or -1)):
+            return "running on a former interface"
+        return _RUNNING
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Ranges get their prefix from the interface; what is wrong is refused before anything changes."""
+        result = {**super().desired(node, {**_NEW, **(have or {})}, want), **_SOUND}
+        for option in ("namespace", "interface"):
+            if option not in result:
+                raise InvalidValue(f"{option} is required")
+        namespace, interface = result["namespace"], result["interface"]
+        if not node.netlink.namespace_exists(namespace):
+            raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+        if node.netlink.link(namespace, interface) is None:
+            raise Conflict(f"interface {interface} does not exist in namespace {namespace}; declare it with veth_pair")
+        try:
+            former = (have or {}).get("ranges", [])
+            result["ranges"] = checks.with_prefixes(result["ranges"], former, _cidrs(node, namespace, interface))
+        except ValueError as error:
+            raise InvalidValue(f"ranges {error}") from error
+        checks.check(result)
+        if result["tftp_root"] and not os.path.isdir(result["tftp_root"]):
+            raise Conflict(f"the directory {result['tftp_root']} does not exist; make it first")
+        if result != have:
+            texts = files.render(_options_of(result), node.settings.owner, _dnsmasq.account())
+            _dnsmasq.test(files.testable(texts), node.settings.timeout)
+        return result
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation, named after what the clients of the service notice of it."""
+        if desired is None:
+            assert have is not None
+            yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, have["name"]))
+            return
+        name = desired["name"]
+        texts = files.render(_options_of(desired), self._owner(node, name), _dnsmasq.account())
+        paths = files.paths(name)
+        edited = have["edited"] if have is not None else []
+        changed = {
+            short: text
+            for short, text in texts.items()
+            if short in edited or getattr(node.files.read(paths[short]), "text", None) != text
+        }
+        action = _action(have, changed)
+        enable = have is None or not have["enabled"]
+        apply = partial(_apply, node, name, {paths[short]: text for short, text in changed.items()}, action, enable)
+        yield Operation(Stage.SERVICE, action, apply, differences(have, desired))
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report a service that does not run, with the last it said."""
+        unit = files.unit(want["name"])
+        state = node.systemd.show(unit)["ActiveState"]
+        if state != "active":
+            message = node.systemd.last_message(unit)
+            yield f"{unit} is {state}" + (f": {message}" if message else "")
+
+    def _owner(self, node: Node, name: str) -> str:
+        """Return the owner that the files name already, or that of this run."""
+        found = (node.files.read(path) for path in files.paths(name).values())
+        return next((file.owner for file in found if file is not None and file.owner), node.settings.owner)
+
+
+def _options_of(spec: Spec) -> Spec:
+    return {name: value for name, value in spec.items() if name not in _SOUND}
+
+
+def _action(have: Optional[Spec], changed: Iterable[str]) -> str:
+    if have is None:
+        return "create"
+    if have["service"].startswith(_RUNNING):
+        if have["service"] != _RUNNING or set(changed) & set(files.RESTARTING):
+            return "restart"
+        return "reload" if set(changed) & set(files.RELOADING) else "update"
+    return "start"
+
+
+def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bool) -> None:
+    unit = files.unit(name)
+    for path, text in texts.items():
+        node.files.write(path, text, _MODE)
+    if files.paths(name)["unit"] in texts:
+        node.systemd.reread()
+    if enable:
+        node.systemd.enable(unit)
+    if action == "reload":
+        node.systemd.reload(unit)
+    elif action != "update":
+        node.systemd.restart(unit)
+
+
+def _delete(node: Node, name: str) -> None:
+    node.systemd.stop(files.unit(name))
+    for path in files.paths(name).values():
+        node.files.remove(path)
+    node.files.remove_directory(files.state_directory(name))
+    node.files.remove_if_empty(files.configuration_directory(name))
+    node.systemd.reread()
+
+
+def _dhcp_port(ranges: Iterable[Spec]) -> int:
+    """Return a port on which dnsmasq listens for DHCP, or 0 when it only advertises routers."""
+    ports: set[Any] = set()
+    for item in ranges:
+        if values.family(item["start"]) == 4:
+            return _dnsmasq.DHCP_PORT
+        ports.add(_dnsmasq.DHCPV6_PORT if item["mode"] in ("dynamic", "static", "ra-stateless") else 0)
+    return max(ports, default=0)
+
+
+def _cidrs(node: Node, namespace: str, interface: str) -> list[str]:
+    """Return the interface's addresses, and those that this run gives it."""
+    cidrs = [address.cidr for address in node.netlink.addresses(namespace, interface)]
+    router = node.declared("netns_router", namespace) or {}
+    declared = [*(router.get("interfaces") or []), node.declared("ip_interface", interface, namespace) or {}]
+    for item in declared:
+        if item.get("name") == interface:
+            cidrs.extend(item.get("addresses") or [])
+    return sorted(set(cidrs))
