@@ -12,16 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
+
+if TYPE_CHECKING:
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
 RUN_DIRECTORY = "/run/netvirt"
 
@@ -53,22 +55,32 @@ class Node:
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
+
         return Ovsdb(self.settings.ovsdb, self.settings.timeout)
 
     @cached_property
     def netlink(self) -> Netlink:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+
         return Netlink()
 
     @cached_property
     def nft(self) -> Nft:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
+
         return Nft(self.settings.timeout)
 
     @cached_property
     def files(self) -> Files:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+
         return Files()
 
     @cached_property
     def systemd(self) -> Systemd:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
+
         return Systemd(self.settings.timeout)
 
     @property

@@ -5,25 +5,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.dnsmasq_netns import DnsmasqNetns
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_masquerade import NatMasquerade
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_bridge import OvsBridge
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_port_vlan import OvsPortVlan
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import OvsTunnel
 
-_ALL: tuple[Kind, ...] = (
-    OvsBridge(),
-    OvsPortVlan(),
-    OvsTunnel(),
-    NatMasquerade(),
-    DnsmasqNetns(),
-)
+if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
+        dnsmasq_netns,
+        ip_interface,
+        nat_masquerade,
+        netns_router,
+        ovs_bridge,
+        ovs_port_vlan,
+        ovs_tunnel,
+        veth_pair,
+    )
 
-KINDS = {kind.name: kind for kind in _ALL}
+KINDS = {
+    "ovs_bridge": "OvsBridge",
+    "ovs_port_vlan": "OvsPortVlan",
+    "ovs_tunnel": "OvsTunnel",
+    "veth_pair": "VethPair",
+    "ip_interface": "IpInterface",
+    "netns_router": "NetnsRouter",
+    "nat_masquerade": "NatMasquerade",
+    "dnsmasq_netns": "DnsmasqNetns",
+}
+"""The class of each kind, in the module of the kind's name."""
+
+
+@cache
+def kind(name: str) -> Kind:
+    """Return the kind of that name; raises InvalidValue."""
+    if name not in KINDS:
+        raise InvalidValue(f"unknown kind {name!r} (known: {', '.join(KINDS)})")
+    module = import_module(f"{__package__}._kinds.{name}")
+    result: Kind = getattr(module, KINDS[name])()
+    return result
 
 
 def parse(entries: Any) -> list[Resource]:
@@ -37,9 +58,7 @@ def parse(entries: Any) -> list[Resource]:
             if not isinstance(entry, dict) or len(entry) != 1:
                 raise InvalidValue(f"must be a dictionary with one kind as its only key, not {entry!r}")
             ((name, options),) = entry.items()
-            if name not in KINDS:
-                raise InvalidValue(f"unknown kind {name!r} (known: {', '.join(KINDS)})")
-            result.append(resource(KINDS[name], options))
+            result.append(resource(kind(name), options))
         except InvalidValue as error:
             faults.append(f"resources[{index}]: {error}")
     if faults:

@@ -86,7 +86,7 @@ class Ovsdb:
     def api(self) -> Any:
         """The ovsdbapp API object, connected, with the database read; raises Missing or Unavailable."""
         try:
-            from ovs.db.idl import SchemaHelper
+            from ovs.db.idl import Idl, SchemaHelper
             from ovsdbapp.backend.ovs_idl import connection, idlutils
             from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
         except ImportError as error:
@@ -102,7 +102,7 @@ class Ovsdb:
             helper = SchemaHelper(None, idlutils.fetch_schema_json(self.endpoint, "Open_vSwitch"))
             for table, columns in TABLES.items():
                 helper.register_columns(table, list(columns))
-            link = connection.Connection(connection.OvsdbIdl(self.endpoint, helper), self.timeout)
+            link = connection.Connection(Idl(self.endpoint, helper), self.timeout)
             # ovsdbapp keeps the connection on the class; a class of our own lets one process talk to several servers.
             return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
         except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
