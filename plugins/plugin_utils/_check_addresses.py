@@ -35,10 +35,17 @@ def check_addresses(document: Document, faults: Faults) -> None:
 
 
 def reservations(document: Document, network: Network) -> list[Reservation]:
-    """Return what DHCP reserves in a network: for its guests, then what ``dhcp.hosts`` lists."""
-    nics = document.nics_on(network.name)
-    guests = [Reservation(nic.mac, nic.addresses(), guest.name, nic.path) for guest, nic in nics]
-    return guests + list(network.dhcp.hosts if network.dhcp else ())
+    """Return what DHCP reserves in a network: for its guests, then what ``dhcp.hosts`` lists.
+
+    A guest with two NICs in one network has its name on the first: dnsmasq knows a name once.
+    """
+    result = []
+    named = set()
+    for guest, nic in document.nics_on(network.name):
+        hostname = "" if guest.name in named else guest.name
+        named.add(guest.name)
+        result.append(Reservation(nic.mac, nic.addresses(), hostname, nic.path))
+    return result + list(network.dhcp.hosts if network.dhcp else ())
 
 
 def _key(key: str, version: int) -> str:
@@ -105,7 +112,11 @@ def _check_reservations(document: Document, network: Network, faults: Faults) ->
     if document.network(network.name) is not network:
         return  # a name used twice, which is reported as such
     used: dict[Address, str] = {}
+    hostnames: set[str] = set()
     for host in reservations(document, network):
+        if host.hostname and host.hostname in hostnames:
+            faults.add(f"{host.path}.hostname", f"'{host.hostname}' is already used in '{network.name}'")
+        hostnames.add(host.hostname)
         for address in host.addresses:
             path = f"{host.path}.{_key('address', address.version)}"
             subnet = network.subnet(address.version)

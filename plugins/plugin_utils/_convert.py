@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Address, Interface
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,46}[A-Za-z0-9])?")
+_LIKE_A_LEASE = re.compile(r"[0-9]+[smhdw]?|infinite|ignore")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -27,11 +28,13 @@ def name(value: Any) -> str:
 
 
 def label(value: Any) -> str:
-    """Return the name of a guest, which is its host name too (RFC 1123)."""
+    """Return the name of a guest, which is its host name too (RFC 1123). dnsmasq takes some for a lease time."""
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
         raise ValueError(
             f"must be 1 to 63 lower-case letters, digits or '-', with a letter or digit at both ends, not {value!r}"
         )
+    if _LIKE_A_LEASE.fullmatch(value):
+        raise ValueError(f"must not be a number or a lease time, not {value!r}")
     return str(value)
 
 

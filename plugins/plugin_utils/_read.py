@@ -147,7 +147,7 @@ def _reservation(reader: Reader) -> Reservation:
     return Reservation(
         mac=reader.get("mac", _values.mac, "", required=True),
         addresses=tuple(address for address in addresses if address),
-        hostname=reader.get("hostname", _values.hostname, ""),
+        hostname=reader.get("hostname", _convert.label, ""),
         path=reader.path,
     )
 

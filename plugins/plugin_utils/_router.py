@@ -197,11 +197,10 @@ def _dhcp(site: Site, network: Network, namespace: str, interface: str) -> Resou
         "dns_servers": _texts(dhcp.dns_servers),
         "dns_forwarders": _texts(dhcp.dns_forwarders),
         "options": [dict(option) for option in dhcp.options],
+        "domain": dhcp.domain,
+        "router": str(network.gateway) if network.router and network.cidr else "",
+        "ra_router": bool(network.router),
     }
-    if network.router and network.cidr:
-        options["router"] = str(network.gateway)
-    if dhcp.domain:
-        options["domain"] = dhcp.domain
     if network.name in site.mtus:
         options["mtu"] = site.mtus[network.name]
     return {"dnsmasq_netns": options}

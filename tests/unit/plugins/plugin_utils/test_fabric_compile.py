@@ -220,7 +220,7 @@ def test_an_isolated_network_has_its_dhcp_server_in_a_namespace_of_its_own() -> 
     assert (namespace["routes"], namespace["ip_forward"]) == ([], False)
     dhcp = named(resources, "dnsmasq_netns", "red")
     assert (dhcp["namespace"], dhcp["interface"]) == ("dhcp-red", "dh-red")
-    assert "router" not in dhcp
+    assert (dhcp["router"], dhcp["ra_router"]) == ("", False)
     assert named(resources, "ovs_port_vlan", "dl-red")["tag"] == 20
     assert of_kind(build(document, "network1"), "dnsmasq_netns")[0]["name"] == "blue"
 

@@ -40,6 +40,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({f"{GUEST}.mac": "52:54"}, "fabric_guests[0].mac: must be a MAC address such as 52:54:00:12:34:56, not '52:54'"),
     ({f"{GUEST}.mac": "53:54:00:00:00:01"}, "fabric_guests[0].mac: must be a unicast MAC address"),
     ({f"{GUEST}.name": "VM_1"}, "fabric_guests[0].name: must be 1 to 63 lower-case letters, digits or '-'"),
+    ({f"{GUEST}.name": "24h"}, "fabric_guests[0].name: must not be a number or a lease time, not '24h'"),
     ({f"{GUEST}.memory": "much"}, "fabric_guests[0].memory: must be a whole number from 16 to"),
     ({"fabric_guest_defaults.cpus": 2}, "fabric_guest_defaults.cpus: is not known here"),
     ({"fabric_underlay.type": "ipip"}, "fabric_underlay.type: must be one of vxlan, gre, geneve, not 'ipip'"),
@@ -178,6 +179,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "fabric_networks[1].dhcp: needs cidr or cidr6 of the network",
     ),
     # Reservations
+    (
+        {f"{NET}.dhcp.hosts": [{"mac": "52:54:00:aa:bb:09", "hostname": "vm1"}]},
+        "fabric_networks[0].dhcp.hosts[0].hostname: 'vm1' is already used in 'blue'",
+    ),
     ({f"{GUEST}.address": "10.0.11.11"}, "fabric_guests[0].address: 10.0.11.11 is not in 10.0.10.0/24"),
     ({f"{GUEST}.address": "10.0.10.0"}, "fabric_guests[0].address: 10.0.10.0 is the address of 10.0.10.0/24 itself"),
     ({f"{GUEST}.address": "10.0.10.254"}, "fabric_guests[0].address: 10.0.10.254 is the gateway of 'blue'"),

@@ -19,7 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import com
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw import dot, mermaid
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
 
-labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)
+labels = st.from_regex(r"[a-z]{2}([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True).filter(lambda name: name != "ignore")
 names = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,40}[A-Za-z0-9])?", fullmatch=True)
 
 
