@@ -129,7 +129,7 @@ class Resource:
     def shown(self, spec: Optional[Spec]) -> Spec:
         """Return a spec as results show it, fit to be fed back in: findings of ``observe`` are left out."""
         if spec is None:
-            return {**self.named, "state": "absent"}
+            spec = {**self.named, "state": "absent"}
         return {name: value for name, value in spec.items() if value is not None and name in self.kind.options}
 
 
@@ -147,13 +147,28 @@ def given(options: Mapping[str, Option], want: Spec) -> Spec:
     return {name: value for name, value in want.items() if value is not None and options[name].role is not Role.POLICY}
 
 
-def differences(have: Optional[Spec], desired: Optional[Spec]) -> dict[str, Any]:
-    """Return ``{option: {"before": ..., "after": ...}}`` for what differs between two present states."""
+def differences(
+    have: Optional[Spec], desired: Optional[Spec], options: Optional[Mapping[str, Option]] = None
+) -> dict[str, Any]:
+    """Return ``{option: {"before": ..., "after": ...}}`` for what differs between two present states.
+
+    With ``options``, suboptions that ``desired`` lacks are no difference where the option is ``partial``.
+    """
     if have is None or desired is None:
         return {}
     return {
-        name: {"before": have.get(name), "after": value} for name, value in desired.items() if have.get(name) != value
+        name: {"before": have.get(name), "after": value}
+        for name, value in desired.items()
+        if not _meets(have.get(name), value, (options or {}).get(name))
     }
+
+
+def _meets(have: Any, desired: Any, option: Optional[Option]) -> bool:
+    if option is None or not option.partial or have is None:
+        return bool(have == desired)
+    if isinstance(desired, dict):
+        return not differences(have, desired, option.options)
+    return len(have) == len(desired) and not any(map(differences, have, desired, [option.options] * len(desired)))
 
 
 def resource(kind: Kind, options: Any) -> Resource:
@@ -205,7 +220,7 @@ def _plan(node: Node, item: Resource) -> None:
         item.have = item.kind.observe(node, item.want)
         item.desired = None if item.absent else item.kind.desired(node, item.have, item.want)
         item.after = item.desired
-        if (item.have is None) != (item.desired is None) or differences(item.have, item.desired):
+        if (item.have is None) != (item.desired is None) or differences(item.have, item.desired, item.kind.options):
             item.operations = list(item.kind.operations(node, item.have, item.desired))
     except (Conflict, InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error
@@ -267,7 +282,7 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
                 f"{item.title} is still there after its removal" if item.absent else f"{item.title} did not come to be"
             )
             return
-        for option, values in differences(item.after, item.desired).items():
+        for option, values in differences(item.after, item.desired, item.kind.options).items():
             yield f"{item.title}: {option} is {values['before']!r} after it was set to {values['after']!r}"
     if not item.absent:
         for problem in item.kind.problems(node, item.want):

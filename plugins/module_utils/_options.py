@@ -49,6 +49,7 @@ class Option:
     choices: tuple[Any, ...] = ()
     elements: Optional[str] = None
     options: Optional[Mapping[str, Option]] = None
+    partial: bool = False  # suboptions that the user leaves out are left alone; otherwise a value is compared whole
 
     def argument(self) -> dict[str, Any]:
         """Return this option as an entry of an Ansible argument spec."""
