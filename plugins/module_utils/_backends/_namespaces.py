@@ -153,13 +153,12 @@ def _share_directory() -> None:
 
 def _reserve(path: str) -> None:
     """Put a file there to mount upon; it appears whole or not at all."""
+    draft = os.path.join(DIRECTORY, ".netvirt")  # no name of a namespace begins with a dot
     try:
-        handle = os.open(DIRECTORY, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o444)
-        try:
-            os.write(handle, _LEFTOVER)
-            os.link(f"/proc/self/fd/{handle}", path, follow_symlinks=True)
-        finally:
-            os.close(handle)
+        with open(draft, "wb") as handle:
+            handle.write(_LEFTOVER)
+        os.link(draft, path)
+        os.unlink(draft)
     except FileExistsError as error:
         raise Conflict(f"{path} appeared meanwhile; run again") from error
     except OSError as error:

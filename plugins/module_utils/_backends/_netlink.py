@@ -29,6 +29,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_
     Route,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace, Reader
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 0x4
@@ -51,10 +52,16 @@ class Netlink(Reader):
         _namespaces.create(namespace, prepare)
 
     def delete_namespace(self, namespace: str) -> None:
-        """Remove a namespace, its veths first, since the kernel takes its time to do so."""
+        """Remove a namespace. Its veths go first and physical devices return, since the kernel takes its time to do so.
+
+        A device whose name is taken in the root namespace is left to the kernel, which gives it another.
+        """
         for link in _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump"))).values():
             if link.kind == "veth":
                 self.delete_link(namespace, link.name)
+            elif not link.kind and link.name != "lo":
+                with contextlib.suppress(Conflict, InvalidValue):
+                    self.move_link(namespace, link.name, None, link.name)
         handle = self.handles.pop(namespace, None)
         if handle is not None:  # its sockets would keep the namespace alive
             handle.close()
@@ -199,6 +206,13 @@ class Netlink(Reader):
                 _sysctl.write(key, value)
             except OSError as error:
                 raise refused(f"set the kernel parameter {key} to {value!r}", namespace, error.errno) from error
+
+    def write_rp_filter(self, namespace: Namespace, value: int) -> None:
+        """Make this the reverse path filter of all interfaces; the highest of an interface's and that of all counts."""
+        with _namespaces.entered(namespace):
+            names = [name for _index, name in socket.if_nameindex() if name != "lo"]
+        for name in ("all", "default", *names):
+            self.write_sysctl(namespace, _sysctl.for_interface("ipv4", name, "rp_filter"), str(value))
 
 
 def _creation(attributes: Mapping[str, Any]) -> dict[str, Any]:

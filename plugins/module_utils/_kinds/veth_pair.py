@@ -73,7 +73,7 @@ class VethPair(Kind):
         "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
         "state": STATE,
         **_END,
-        "peer": Option(type="dict", options=_PEER),
+        "peer": Option(type="dict", options=_PEER, partial=True),
     }
 
     def check(self, want: Spec) -> None:
@@ -119,7 +119,7 @@ class VethPair(Kind):
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation: a pair is made, changed and removed as a whole."""
-        changes = differences(have, desired)
+        changes = differences(have, desired, self.options)
         if desired is None:
             assert have is not None
             yield Operation(

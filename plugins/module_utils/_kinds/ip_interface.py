@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``ip_interface``: addresses, routes, MTU, MAC and admin state of an interface that something else makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+
+class IpInterface(Kind):
+    """See plugins/modules/ip_interface.py for the meaning of the options.
+
+    The object is the configuration, not the interface: it is absent when there is nothing to remove.
+    """
+
+    name = "ip_interface"
+    rank = Stage.ADDRESS
+    options = {
+        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
+        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
+        "state": STATE,
+        **_leg.OPTIONS,
+        "routes": _routes.OF_INTERFACE,
+    }
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the interface; when it should be absent, only what goes."""
+        name, namespace = want["name"], want["namespace"]
+        link = node.netlink.link(namespace, name)
+        if link is None:
+            return None
+        have: Spec = {
+            "name": name,
+            "namespace": namespace,
+            **_leg.observed(node, namespace, link, want["addresses"]),
+            "routes": _routes.observed(node, namespace, name),
+        }
+        if want["state"] == "present":
+            return have
+        if want["addresses"] is not None:
+            have["addresses"] = [address for address in have["addresses"] if address in want["addresses"]]
+        going = {option: have[option] for option in ("addresses", "routes") if have[option]}
+        return {"name": name, "namespace": namespace, **going} if going else None
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Refuse an interface that is not there and that this run does not make, and routes that cannot work."""
+        name, namespace = want["name"], want["namespace"]
+        if have is None and (namespace is not None or not _leg.declared_by_ovs(node, name)):
+            if not node.netlink.namespace_exists(namespace) and node.declared("netns_router", namespace) is None:
+                raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+            raise Conflict("there is no such interface; declare it with veth_pair, ovs_bridge or ovs_port_vlan")
+        result = {"name": name, "namespace": namespace, **_leg.desired(have, want)}
+        if want["routes"] is not None:
+            result["routes"] = want["routes"]
+            _routes.check_conflicts(node, namespace, want["routes"])
+            addresses = _leg.addresses_after(node, namespace, name, have, result)
+            _routes.check_gateways(node, namespace, name, addresses, want["routes"])
+        if not result.get("up"):
+            if want["routes"]:
+                raise InvalidValue("routes need an interface that is up; set up: true")
+            result["routes"] = []  # the kernel drops them
+        return result
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """What differs, by stage."""
+        if desired is None:
+            assert have is not None
+            going = have
+            removed = _leg.addresses(node, have["namespace"], have["name"], have.get("addresses", ()))
+            removed = [address for address in removed if address.cidr in have.get("addresses", ())]
+
+            def delete() -> None:
+                _routes.delete(node, going["namespace"], going["name"], going.get("routes", ()))
+                _leg.set_addresses(node, going["namespace"], going["name"], (), removed)
+
+            yield Operation(Stage.DROP_ADDRESS, "delete", delete)
+            return
+        before = have or {}
+        name, namespace = desired["name"], desired["namespace"]
+        yield from _leg.link_operations(node, namespace, before, desired, "")
+        yield from _leg.address_operations(node, namespace, before, desired, "")
+        yield from _routes.operations(node, namespace, name, before.get("routes", []), desired.get("routes", []))
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report addresses that another host uses."""
+        return _leg.duplicates(node, want["namespace"], want["name"], want["addresses"] or ())

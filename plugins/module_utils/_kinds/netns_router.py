@@ -1,0 +1,289 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``netns_router``: a network namespace with its legs, routes, forwarding and other kernel parameters.
+
+Source of the parameters: kernel documentation, networking/ip-sysctl.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences, given
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_FORWARDING = {"ip_forward": "net.ipv4.ip_forward", "ipv6_forward": "net.ipv6.conf.all.forwarding"}
+_OWN_OPTION = {
+    "ip_forward": re.compile(r"net\.ipv4\.(ip_forward|conf\.all\.forwarding)"),
+    "ipv6_forward": re.compile(r"net\.ipv6\.conf\.all\.forwarding"),
+    "rp_filter": re.compile(r"net\.ipv4\.conf\.[^.]+\.rp_filter"),
+}
+_PARAMETERS = (*_FORWARDING, "rp_filter", "sysctls")
+_OF_INTERFACE = re.compile(r"(net\.ipv[46]\.(?:conf|neigh))\.([^.]+)\.(.+)")
+
+
+def _interfaces(legs: list[Spec]) -> list[Spec]:
+    result = sorted(legs, key=lambda leg: str(leg["name"]))
+    for one, other in zip(result, result[1:]):
+        if one["name"] == other["name"]:
+            raise ValueError(f"must not hold {one['name']} twice; merge the two")
+    if any(leg["name"] == "lo" for leg in result):
+        raise ValueError("must not hold lo, which is always there and up")
+    return result
+
+
+def _sysctls(parameters: dict[Any, Any]) -> dict[str, str]:
+    result = {}
+    for key, value in parameters.items():
+        if isinstance(value, bool):
+            value = int(value)
+        text = " ".join(values.text(str(value) if isinstance(value, int) else value).split())
+        if not text:
+            raise ValueError(f"must give {key} a value")
+        result[_sysctl.key(key)] = text
+    return dict(sorted(result.items()))
+
+
+class NetnsRouter(Kind):
+    """See plugins/modules/netns_router.py for the meaning of the options."""
+
+    name = "netns_router"
+    rank = Stage.INTERFACE
+    options = {
+        "name": Option(required=True, canonical=values.object_name, role=Role.IDENTITY),
+        "state": STATE,
+        "interfaces": Option(
+            type="list",
+            elements="dict",
+            options={"name": Option(required=True, canonical=values.interface_name), **_leg.OPTIONS},
+            canonical=_interfaces,
+            partial=True,
+        ),
+        "routes": _routes.OF_NAMESPACE,
+        "ip_forward": Option(type="bool"),
+        "ipv6_forward": Option(type="bool"),
+        "rp_filter": Option(type="int", canonical=values.integer(0, 2)),
+        "sysctls": Option(type="dict", canonical=_sysctls),
+    }
+
+    def check(self, want: Spec) -> None:
+        """What has an option of its own is not set a second time."""
+        for key in want["sysctls"] or ():
+            for option, pattern in _OWN_OPTION.items():
+                if want[option] is not None and pattern.fullmatch(key):
+                    raise InvalidValue(f"sysctls holds {key}, which {option} sets already; leave one of them out")
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the namespace with the interfaces and parameters that ``want`` names; all interfaces if it is to go.
+
+        The finding ``lo`` tells whether lo is up.
+        """
+        name = want["name"]
+        if not node.netlink.namespace_exists(name):
+            return None
+        loopback = node.netlink.link(name, "lo")
+        have: Spec = {
+            "name": name,
+            "lo": loopback is not None and loopback.up,
+            "routes": _routes.observed(node, name, None, want["routes"] or ()),
+            **_parameters(node, name, want),
+        }
+        if want["state"] == "absent" or want["interfaces"] is not None:
+            have["interfaces"] = _legs(node, name, want["interfaces"])
+        return have
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Legs are in the namespace; those that are not there yet come from the root namespace as they are."""
+        result = {**(have or {}), **given(self.options, want), "lo": True}
+        forwarding = [key for option, key in _FORWARDING.items() if want[option]]
+        _require_parameters(node, want["name"] if have else None, [*forwarding, *(want["sysctls"] or ())])
+        if want["interfaces"] is not None:
+            there = _by_name(_legs(node, want["name"], want["interfaces"]))
+            result["interfaces"] = [
+                _desired_leg(node, there.get(leg["name"]), leg, want["name"]) for leg in want["interfaces"]
+            ]
+        legs = _by_name(result.get("interfaces", ()))
+        if want["routes"] is not None:
+            _check_routes(node, want["name"], legs, want["routes"])
+        else:
+            down = [name for name, leg in legs.items() if leg.get("up") is False]  # the kernel drops their routes
+            result["routes"] = [route for route in result.get("routes", ()) if route["interface"] not in down]
+        return result
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """The namespace, its legs one by one, its parameters, its routes."""
+        if desired is None:
+            assert have is not None
+            name = have["name"]
+            yield Operation(
+                Stage.DROP_NAMESPACE,
+                "delete",
+                lambda: node.netlink.delete_namespace(name),
+                predict=lambda: _predict_gone(node, name),
+            )
+            return
+        name = desired["name"]
+        if have is None:
+            yield Operation(
+                Stage.NAMESPACE,
+                "create",
+                lambda: node.netlink.create_namespace(name, node.settings.owner),
+                predict=lambda: node.netlink.predict_namespace(name, True),
+            )
+        elif not have["lo"]:
+            yield Operation(Stage.INTERFACE, "set lo up", lambda: node.netlink.set_link(name, "lo", up=True))
+        before = have or {}
+        there = _by_name(_legs(node, name, desired.get("interfaces", [])))
+        for leg in desired.get("interfaces", ()):
+            yield from _leg_operations(node, name, there.get(leg["name"]), leg)
+        yield from _parameter_operations(node, before, desired)
+        for leg in desired.get("interfaces", ()):
+            old = there.get(leg["name"], {})
+            yield from _leg.address_operations(node, name, old, leg, f" of {leg['name']}")
+        yield from _routes.operations(node, name, None, before.get("routes", []), desired.get("routes", []))
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report addresses that another host uses."""
+        for leg in want["interfaces"] or ():
+            yield from _leg.duplicates(node, want["name"], leg["name"], leg["addresses"] or ())
+
+
+def _legs(node: Node, namespace: str, wanted: Optional[list[Spec]]) -> list[Spec]:
+    """Return the state of the interfaces that are wanted and there, predicted ones included, or of all but lo."""
+    links = node.netlink.links(namespace)
+    if wanted is None:
+        wanted = [{"name": name} for name in sorted(links) if name != "lo"]
+    return [
+        {"name": leg["name"], **_leg.observed(node, namespace, links[leg["name"]], leg.get("addresses"))}
+        for leg in wanted
+        if leg["name"] in links
+    ]
+
+
+def _by_name(legs: Iterable[Spec]) -> dict[str, Spec]:
+    return {leg["name"]: leg for leg in legs}
+
+
+def _desired_leg(node: Node, have: Optional[Spec], want: Spec, namespace: str) -> Spec:
+    name = want["name"]
+    if have is None:
+        link = node.netlink.link(None, name)
+        if link is not None:
+            have = {"mtu": link.mtu, "up": link.up, **({"mac": link.mac} if link.mac else {})}
+        elif not _leg.declared_by_ovs(node, name):
+            raise Conflict(
+                f"there is no interface {name}, neither in the namespace nor in the root one; declare it with "
+                f"veth_pair, one end in namespace {namespace}"
+            )
+    try:
+        return {"name": name, **_leg.desired(have, want)}
+    except InvalidValue as error:
+        raise InvalidValue(f"interface {name}: {error}") from error
+
+
+def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec) -> Iterable[Operation]:
+    """Return what brings a leg into the namespace, or changes it there; addresses follow in their own stage."""
+    name = leg["name"]
+    if have is not None:
+        yield from _leg.link_operations(node, namespace, have, leg, f" {name}")
+        return
+    link = node.netlink.link(None, name)
+    attributes = {option: leg[option] for option in _leg.LINK_OPTIONS if option in leg}
+
+    def move() -> None:
+        node.netlink.move_link(None, name, namespace, name)
+        node.netlink.set_link(namespace, name, **attributes)
+
+    def predict() -> None:
+        if link is not None:
+            node.netlink.predict_no_link(None, name)
+            node.netlink.predict_link(namespace, replace(link, **attributes, master=""))
+
+    yield Operation(Stage.INTERFACE, f"move {name} in", move, predict=predict)
+
+
+def _check_routes(node: Node, namespace: str, legs: dict[str, Spec], routes: list[Spec]) -> None:
+    """Raise an error for a route that cannot work with the addresses that this run leaves in the namespace."""
+    _routes.check_conflicts(node, namespace, routes)
+    there = _by_name(_legs(node, namespace, list(legs.values())))
+    reached = {
+        name: _leg.addresses_after(node, namespace, name, there.get(name, {"addresses": []}), legs.get(name, {}))
+        for name in (*node.netlink.links(namespace), *legs)
+    }
+    for spec in node.declarations("ip_interface"):
+        if spec["namespace"] == namespace:
+            reached.setdefault(spec["name"], set()).update(spec["addresses"] or ())
+    for name in {route["interface"] for route in routes if "interface" in route}:
+        if name not in reached:
+            raise Conflict(f"a route goes through {name}, and there is no such interface; list it in interfaces")
+        if name in legs and not legs[name].get("up"):
+            raise InvalidValue(f"interface {name}: routes need an interface that is up; set up: true")
+        through = [route for route in routes if route.get("interface") == name]
+        _routes.check_gateways(node, namespace, name, reached[name], through)
+    anywhere = [route for route in routes if "interface" not in route]
+    _routes.check_gateways(node, namespace, None, set().union(*reached.values()), anywhere)
+
+
+# Kernel parameters
+
+
+def _parameters(node: Node, namespace: str, want: Spec) -> Spec:
+    interfaces = ["all", "default", *(name for name in node.netlink.links(namespace) if name != "lo")]
+    filters = {name: _sysctl.for_interface("ipv4", name, "rp_filter") for name in interfaces}
+    wanted = want["sysctls"] or {}
+    found = node.netlink.read_sysctls(namespace, [*_FORWARDING.values(), *filters.values(), *wanted])
+    result: Spec = {option: found[key] != "0" for option, key in _FORWARDING.items() if found[key] is not None}
+    own = [int(found[key] or 0) for name, key in filters.items() if name != "all" and found[key] is not None]
+    effective = {max(int(found[filters["all"]] or 0), value) for value in own}
+    if len(effective) == 1:  # the interfaces differ: no one value describes the namespace
+        result["rp_filter"] = effective.pop()
+    if want["sysctls"] is not None:
+        result["sysctls"] = {key: value for key in wanted for value in [found[key]] if value is not None}
+    return result
+
+
+def _require_parameters(node: Node, namespace: Optional[str], parameters: Iterable[str]) -> None:
+    """Raise Conflict for a parameter that the kernel does not have; an interface may yet come."""
+    general = {key: _OF_INTERFACE.sub(r"\1.default.\3", key) for key in parameters}
+    found = node.netlink.read_sysctls(namespace, general.values())
+    for key, looked_up in general.items():
+        if found[looked_up] is None:
+            raise Conflict(f"the kernel has no parameter {key}; is it misspelt, or a kernel module missing?")
+
+
+def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:
+    wanted = {option: desired[option] for option in _PARAMETERS if desired.get(option) is not None}
+    changes = differences({"name": "", **have}, wanted)
+    if not changes:
+        return
+    before = have.get("sysctls", {})
+    sysctls = {key: value for key, value in wanted.get("sysctls", {}).items() if before.get(key) != value}
+
+    def write() -> None:
+        namespace = desired["name"]
+        for option, key in _FORWARDING.items():  # first, since they reset other parameters
+            if option in changes:
+                node.netlink.write_sysctl(namespace, key, str(int(desired[option])))
+        if "rp_filter" in changes:
+            node.netlink.write_rp_filter(namespace, desired["rp_filter"])
+        for key, value in sysctls.items():
+            node.netlink.write_sysctl(namespace, key, value)
+
+    yield Operation(Stage.ADDRESS, "set sysctls", write, changes)
+
+
+def _predict_gone(node: Node, namespace: str) -> None:
+    for link in list(node.netlink.links(namespace).values()):
+        peer = node.netlink.peer(namespace, link) if link.kind == "veth" else None
+        if peer is not None and peer[0] != namespace:
+            node.netlink.predict_no_link(peer[0], peer[1].name)
+    node.netlink.predict_namespace(namespace, False)
