@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documentation of the document says is what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from fabric_samples import ROOT, build, faults_of
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_mtu
+
+PAGE = (ROOT / "docs/fabric_document.md").read_text()
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+MTUS = re.findall(r"^\| (\w+)[^|]*, IPv([46]) \| \d+ \| 4 \| (\d+) \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples_compile(text: str) -> None:
+    assert faults_of(yaml.safe_load(text)) == []
+    assert build(yaml.safe_load(text), "network1")
+
+
+def test_the_table_of_mtus() -> None:
+    assert len(MTUS) == 6
+    for encapsulation, version, mtu in MTUS:
+        assert inner_mtu(1500, encapsulation.lower(), int(version)) == int(mtu)
+
+
+def test_the_names_in_the_picture_are_made() -> None:
+    made = repr(build(yaml.safe_load(EXAMPLES[0]), "network1"))
+    for name in ("br-phy", "patch-tun", "rl-blue", "nv-r1", "gw-blue", "ex-r1", "xl-r1", "br-ex"):
+        assert f"'{name}'" in made
