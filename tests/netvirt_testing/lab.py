@@ -196,10 +196,14 @@ def lab_playbook(name: str, action: str, *arguments: str) -> None:
 
 
 def relevant(output: str) -> str:
-    """Return what matters of a failed run: from its first error on, or else its end; 25 lines at most."""
+    """Return what matters of a failed run: its last failed task (those before were rescued), or else its end."""
     lines = output.splitlines()
     errors = [number for number, line in enumerate(lines) if line.startswith(("fatal:", "failed:", "[ERROR]", "ERROR"))]
-    return "\n".join(lines[errors[0] :][:25] if errors else lines[-25:])
+    if not errors:
+        return "\n".join(lines[-25:])
+    tasks = [number for number in range(errors[-1]) if lines[number].startswith("TASK ")]
+    start = tasks[-1] if tasks else errors[0]
+    return "\n".join(lines[start : start + 25])
 
 
 @contextmanager
