@@ -32,18 +32,20 @@ class Stage(enum.IntEnum):
     """
 
     STOP_SERVICE = 1
-    DROP_NAT = 2
-    DROP_ADDRESS = 3
-    DROP_LINK = 4
-    DROP_NAMESPACE = 5
-    NAMESPACE = 6
-    LINK = 7
-    OVSDB = 8
-    INTERFACE = 9
-    ADDRESS = 10
-    ROUTE = 11
-    NAT = 12
-    SERVICE = 13
+    DROP_FLOW = 2
+    DROP_NAT = 3
+    DROP_ADDRESS = 4
+    DROP_LINK = 5
+    DROP_NAMESPACE = 6
+    NAMESPACE = 7
+    LINK = 8
+    OVSDB = 9
+    INTERFACE = 10
+    ADDRESS = 11
+    ROUTE = 12
+    NAT = 13
+    FLOW = 14
+    SERVICE = 15
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Kind(abc.ABC):
     name: ClassVar[str]
     options: ClassVar[Mapping[str, Option]]
     rank: ClassVar[Stage]  # kinds of a lower rank are planned first
+
+    def label(self, want: Spec) -> str:
+        """Return what messages and results call the object."""
+        return str(want["name"])
 
     def check(self, want: Spec) -> None:
         """Raise InvalidValue for options that contradict one another; the node is not looked at."""
@@ -124,7 +130,7 @@ class Resource:
     def title(self) -> str:
         """How messages call the object: "veth_pair v0 in namespace blue"."""
         namespace = self.want.get("namespace")
-        return f"{self.kind.name} {self.want['name']}" + (f" in namespace {namespace}" if namespace else "")
+        return f"{self.kind.name} {self.kind.label(self.want)}" + (f" in namespace {namespace}" if namespace else "")
 
     def shown(self, spec: Optional[Spec]) -> Spec:
         """Return a spec as results show it, fit to be fed back in: findings of ``observe`` are left out."""
@@ -230,7 +236,7 @@ def _plan(node: Node, item: Resource) -> None:
 
 
 def _report(item: Resource, operation: Operation) -> dict[str, Any]:
-    report = {"kind": item.kind.name, "name": item.want["name"], "action": operation.action}
+    report = {"kind": item.kind.name, "name": item.kind.label(item.want), "action": operation.action}
     if item.want.get("namespace"):
         report["namespace"] = item.want["namespace"]
     if operation.changes:
