@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import MARK, Link
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences, given
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
@@ -89,6 +89,8 @@ class VethPair(Kind):
         pair = _find(node, want)
         if pair is None:
             return None
+        if want["state"] == "absent" and want["peer"] is not None:
+            _require_ours_unless_in_place(node, pair, want)
         return {**_observed(node, pair.near), "peer": _observed(node, pair.far)}
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
@@ -102,20 +104,7 @@ class VethPair(Kind):
         if pair is not None:
             _require_ours_unless_in_place(node, pair, want)
         old = have or {"peer": {}}
-        own = {key: value for key, value in given(self.options, want).items() if key in _END}
-        peer = {key: value for key, value in want["peer"].items() if key in _END and value is not None}
-        return {
-            **_identity(want),
-            **_DEFAULTS,
-            **{key: value for key, value in old.items() if key in _END},
-            **own,
-            "peer": {
-                **_identity(want["peer"]),
-                **_DEFAULTS,
-                **{key: value for key, value in old["peer"].items() if key in _END},
-                **peer,
-            },
-        }
+        return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"])}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation: a pair is made, changed and removed as a whole."""
@@ -193,6 +182,15 @@ def _observed(node: Node, end: Optional[End]) -> Spec:
         "tx_checksum": node.netlink.tx_checksum(end.namespace, link),
     }
     return {**result, "mac": link.mac} if link.mac else result
+
+
+def _desired(have: Spec, want: Spec) -> Spec:
+    """Return an end as it will be. One that comes back to its place was shut down by the move, and goes up."""
+    own = {key: value for key, value in want.items() if key in _END and value is not None}
+    old = {key: value for key, value in have.items() if key in _END}
+    if "name" in have and _place(have) != _place(want):
+        del old["up"]
+    return {**_identity(want), **_DEFAULTS, **old, **own}
 
 
 def _require_namespace(node: Node, namespace: Optional[str]) -> None:
