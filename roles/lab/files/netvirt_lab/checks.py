@@ -16,6 +16,7 @@ from .system import LabError, run, succeeds
 PACKAGES = {  # program: its package
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
+    "ethtool": "ethtool",
     "ip": "iproute2",
     "ssh": "openssh-client",
     "sysctl": "procps",
