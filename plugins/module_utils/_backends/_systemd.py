@@ -77,20 +77,27 @@ class Systemd:
             self._run("daemon-reload", timeout=START_SECONDS)
         if restart:
             self._run("reset-failed", *restart, may_fail=True)  # a unit that failed too often refuses to start
-            self._run("restart", *restart, timeout=START_SECONDS + self.timeout)
+            self._start(restart)
         if hangup:
             self._run("kill", "--signal=HUP", "--kill-who=main", *hangup)
         self.forget()
 
-    def last_message(self, unit: str) -> str:
-        """Return the last line that the unit wrote to the journal, or nothing."""
-        result = run_program(
-            ["journalctl", "--unit", unit, "--lines=1", "--output=json", "--no-pager", "--quiet"], self.timeout, _REMEDY
-        )
+    def last_words(self, unit: str) -> str:
+        """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing."""
+        arguments = [f"_SYSTEMD_UNIT={unit}", "--lines=2", "--output=json", "--no-pager", "--quiet"]
+        result = run_program(["journalctl", *arguments], self.timeout, _REMEDY)
         try:
-            return str(json.loads(result.stdout)["MESSAGE"])
+            return "; ".join(str(json.loads(line)["MESSAGE"]) for line in result.stdout.splitlines())
         except (KeyError, TypeError, ValueError):
             return ""
+
+    def _start(self, units: list[str]) -> None:
+        """Start or restart units; raises Unavailable with the last words of those that did not come up."""
+        result = self._run("restart", *units, timeout=START_SECONDS + self.timeout, may_fail=True)
+        if result.returncode:
+            lost = [unit for unit in units if self._show(unit)["ActiveState"] != "active"]
+            words = "; ".join(f"{unit} did not start: {self.last_words(unit)}" for unit in lost)
+            raise Unavailable(words or f"systemctl restart failed: {complaint(result)}")
 
     def _show(self, unit: str) -> dict[str, str]:
         result = self._run("show", "--property=" + ",".join(_PROPERTIES), unit)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
@@ -36,17 +36,22 @@ def with_prefixes(ranges: Iterable[Spec], former: Iterable[Spec], cidrs: Sequenc
         if subnets and not around and not constructed(item):
             raise InvalidValue(f"the range at {start} is outside the interface's subnets ({', '.join(subnets)})")
         if "prefix" not in item:
-            known = [int(subnet.partition("/")[2]) for subnet in around] or [before[start]] * (start in before)
-            if values.family(start) == 6:
-                known = [64]
-            if not known:
-                raise InvalidValue(f"the range at {start} needs a prefix, since the interface has no address yet")
-            item["prefix"] = known[0]
+            item["prefix"] = _prefix(start, around, before)
         elif around and values.family(start) == 4 and dnsmasq.network_of(start, item["prefix"]) not in around:
             raise InvalidValue(f"the range at {start} has prefix {item['prefix']}, the interface {', '.join(around)}")
         dnsmasq.check_prefix(item)
         result.append(item)
     return result
+
+
+def _prefix(start: str, around: Sequence[str], before: Mapping[str, int]) -> int:
+    if values.family(start) == 6:
+        return 64
+    if around:
+        return int(around[0].partition("/")[2])
+    if start in before:
+        return before[start]
+    raise InvalidValue(f"the range at {start} needs a prefix, since the interface has no address yet")
 
 
 def check(spec: Spec) -> None:

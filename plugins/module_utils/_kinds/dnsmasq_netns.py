@@ -165,8 +165,8 @@ class DnsmasqNetns(BaseKind):
         unit = files.unit(want["name"])
         state = node.systemd.show(unit)["ActiveState"]
         if state != "active":
-            message = node.systemd.last_message(unit)
-            yield f"{unit} is {state}" + (f": {message}" if message else "")
+            words = node.systemd.last_words(unit)
+            yield f"{unit} is {state}" + (f": {words}" if words else "")
 
     def _owner(self, node: Node, name: str) -> str:
         """Return the owner that the files name already, or that of this run."""

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Namespaces for the tests of dnsmasq_netns: a server with two networks, a client in both, and a stranger outside."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine import Object, apply, output
+
+NAME = "nvtdhcp"
+UNIT = f"netvirt-dnsmasq-{NAME}.service"
+SERVER, CLIENT, OUTSIDE = "nvtds", "nvtdc", "nvtdo"
+CLIENT_MAC = "52:54:00:99:00:07"
+OPTIONS: dict[str, Any] = {
+    "namespace": SERVER,
+    "interface": "d0",
+    "ranges": [{"start": "10.98.0.100", "end": "10.98.0.150", "lease": "1h"}],
+}
+
+_SCRIPT = """#!/bin/sh
+[ "$1" = bound ] && env
+exit 0
+"""
+_DNS = """
+import socket, struct, sys
+server, name, tcp = sys.argv[1:4]
+labels = b"".join(bytes([len(l)]) + l.encode() for l in name.split(".")) + b"\\0"
+query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!2H", 1, 1)
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp == "True" else socket.SOCK_DGRAM) as s:
+    s.settimeout(1)
+    try:
+        s.connect((server, 53))
+        s.send(struct.pack("!H", len(query)) + query if tcp == "True" else query)
+        answer = s.recv(4096)[2 if tcp == "True" else 0:]
+    except OSError:
+        answer = b""
+if len(answer) < 12:
+    print("nothing")
+elif answer[3] & 15 == 5:
+    print("refused")
+elif struct.unpack("!H", answer[6:8])[0]:
+    print(socket.inet_ntoa(answer[-4:]))
+else:
+    print("no name")
+"""
+
+
+def inside(namespace: str, *argv: str) -> str:
+    """Run a command in a namespace and return what it prints."""
+    return output("ip", "netns", "exec", namespace, *argv)
+
+
+def converge(check: bool = False, **options: Any) -> Any:
+    """Converge the instance of the tests."""
+    return apply([{"dnsmasq_netns": {"name": NAME, **options}}], check)
+
+
+def instance() -> Iterator[Object]:
+    """Fixture: the instance, which is gone afterwards."""
+    yield Object("dnsmasq_netns", name=NAME)
+    for path in (Path(f"/etc/netvirt/dnsmasq/{NAME}"), Path(f"/var/lib/netvirt/dnsmasq/{NAME}")):
+        subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], capture_output=True, check=False)
+        subprocess.run(["rm", "-rf", str(path), f"/etc/systemd/system/{UNIT}"], check=True)
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    subprocess.run(["systemctl", "reset-failed", UNIT], capture_output=True, check=False)
+    client_restart()
+
+
+def network() -> Iterator[None]:
+    """Fixture: the namespaces."""
+    try:
+        build()
+        yield
+    finally:
+        _delete()
+
+
+def build() -> None:
+    """Make the namespaces, anew if they are there."""
+    _delete()
+    for namespace in (SERVER, CLIENT, OUTSIDE):
+        output("ip", "netns", "add", namespace)
+        inside(namespace, "ip", "link", "set", "lo", "up")
+    _link("d0", ["10.98.0.1/24", "fd98::1/64"], "c0", CLIENT)
+    inside(CLIENT, "ip", "link", "set", "c0", "address", CLIENT_MAC)
+    _link("d1", ["10.97.0.1/24"], "c1", CLIENT)
+    _link("d2", ["192.0.2.1/24"], "o0", OUTSIDE)
+    inside(SERVER, "sysctl", "-q", "net.ipv4.ip_forward=1")
+    inside(OUTSIDE, "ip", "address", "add", "192.0.2.9/24", "dev", "o0")
+    inside(OUTSIDE, "ip", "route", "add", "10.98.0.0/24", "via", "192.0.2.1")
+
+
+def _link(name: str, addresses: list[str], peer: str, namespace: str) -> None:
+    output("ip", "link", "add", name, "netns", SERVER, "type", "veth", "peer", peer, "netns", namespace)
+    for address in addresses:
+        inside(SERVER, "ip", "address", "add", address, "dev", name, *(["nodad"] if ":" in address else []))
+    inside(SERVER, "ip", "link", "set", name, "up")
+    inside(namespace, "ip", "link", "set", peer, "up")
+
+
+def _delete() -> None:
+    for namespace in (SERVER, CLIENT, OUTSIDE):
+        subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+
+
+def client_restart(anew: bool = False) -> None:
+    """Have the client forget its addresses; ``anew`` deletes the link and makes another one of the same names."""
+    if anew:
+        inside(CLIENT, "ip", "link", "delete", "c0")
+        _link("d0", ["10.98.0.1/24", "fd98::1/64"], "c0", CLIENT)
+        inside(CLIENT, "ip", "link", "set", "c0", "address", CLIENT_MAC)
+        return
+    inside(CLIENT, "ip", "link", "set", "c0", "down")
+    inside(CLIENT, "ip", "address", "flush", "dev", "c0")
+    inside(CLIENT, "ip", "link", "set", "c0", "up")
+
+
+def lease(*arguments: str, interface: str = "c0", tries: int = 6) -> dict[str, str]:
+    """Return what a DHCP client gets, in the words of busybox; nothing when nobody answers."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as script:
+        script.write(_SCRIPT)
+    Path(script.name).chmod(0o755)
+    command = ["ip", "netns", "exec", CLIENT, "busybox", "udhcpc", "-i", interface, "-n", "-q", "-f"]
+    command += ["-t", str(tries), "-T", "1", "-s", script.name, "-O", "mtu", *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        Path(script.name).unlink()
+    pairs = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+    return pairs if "ip" in pairs else {}
+
+
+def dns(namespace: str, server: str, name: str, tcp: bool = False) -> str:
+    """Return the address that a DNS server tells for a name, or "refused", "no name" or "nothing"."""
+    if namespace == CLIENT:
+        subprocess.run(
+            ["ip", "netns", "exec", CLIENT, "ip", "address", "add", "10.98.0.9/24", "dev", "c0"],
+            capture_output=True,
+            check=False,
+        )
+    return inside(namespace, "python3", "-c", _DNS, server, name, str(tcp)).strip()
+
+
+def show(name: str) -> str:
+    """Return a property of the unit."""
+    return output("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
+
+
+def main_pid() -> int:
+    """Return the pid of dnsmasq."""
+    return int(show("MainPID"))
+
+
+def leases() -> str:
+    """Return what the file of leases holds."""
+    return Path(f"/var/lib/netvirt/dnsmasq/{NAME}/leases").read_text(encoding="utf-8")
