@@ -138,19 +138,19 @@ def global_addresses(facts: Facts, node: str, interface: str) -> list[Interface]
 
 
 def _underlay_addresses(document: Document, node: str, facts: Facts) -> tuple[Interface, ...]:
-    """Return all underlay addresses: the pinned one, else those of the interface, or of br-phy that took them."""
+    """Return all underlay addresses: the pinned one, and those of the interface, or of br-phy that took them."""
     pinned = settings_of(document, node).underlay_address
-    if pinned:
-        return (pinned,)
     names = (underlay_interface(document, node), _names.UNDERLAY)
     found = [address for name in names for address in global_addresses(facts, node, name)]
+    found += [pinned] if pinned else []
     return tuple(sorted(dict.fromkeys(found), key=lambda address: (address.version, address)))
 
 
 def _underlay_address(document: Document, node: str, facts: Facts, faults: Faults) -> Optional[Interface]:
     name = underlay_interface(document, node)
-    if not name:
-        return None
+    pinned = settings_of(document, node).underlay_address
+    if not name or pinned:
+        return pinned if name else None
     addresses = _underlay_addresses(document, node, facts)
     if not addresses:
         what = f"the address of its underlay interface {name}"
@@ -180,8 +180,8 @@ def _datapath_type(document: Document, node: str, facts: Facts, faults: Faults) 
 
 def check_on_link(state: NodeState, node: str, peers: Mapping[str, Interface], faults: Faults) -> None:
     """Note the peers that br-phy has no route to: it takes over the underlay's addresses, no routes beyond them."""
-    subnets = [address.network for address in state.underlay_addresses]
     for peer, address in peers.items():
+        subnets = [own.network for own in state.underlay_addresses if own.version == address.version]
         if subnets and not any(address.ip in subnet for subnet in subnets):
             faults.add(
                 f"fabric_nodes.{peer}.underlay_address",

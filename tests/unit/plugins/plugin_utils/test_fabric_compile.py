@@ -111,6 +111,15 @@ def test_all_underlay_addresses_move_to_the_bridge() -> None:
     assert named(resources, "ip_interface", "br-phy")["addresses"] == ["192.0.2.2/24", "2001:db8::2/64"]
 
 
+def test_a_pinned_underlay_address_is_set_and_the_others_stay() -> None:
+    facts = facts_of(NODES)
+    facts["compute1"]["interfaces"]["eth1"]["addresses"] = ["192.0.2.2/24"]
+    document = changed(sample(), {"fabric_nodes": {"compute1": {"underlay_address": "192.0.2.22/24"}}})
+    resources = build(document, "compute1", facts)
+    assert named(resources, "ip_interface", "br-phy")["addresses"] == ["192.0.2.2/24", "192.0.2.22/24"]
+    assert named(resources, "ovs_tunnel", "vxlan")["local_ip"] == "192.0.2.22"
+
+
 def test_the_router_stands_on_its_node_only() -> None:
     for node in NODES:
         kinds = {kind for resource in build(sample(), node) for kind in resource}
