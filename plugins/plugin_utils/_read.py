@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _convert, _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     AddressRange,
@@ -126,18 +127,30 @@ def _dhcp(reader: Reader) -> Dhcp:
         dns_servers=reader.values("dns_servers", _convert.address),
         dns_forwarders=reader.values("dns_forwarders", _convert.address),
         domain=reader.get("domain", _values.hostname, ""),
-        options=reader.children("options", _dhcp_option),
+        options=_dhcp_options(reader),
         hosts=reader.children("hosts", _reservation),
         node=reader.get("node", _convert.text, ""),
         path=reader.path,
     )
 
 
+def _dhcp_options(reader: Reader) -> tuple[dict[str, Any], ...]:
+    """Return further DHCP options, by the rules of the kind that gets them."""
+    options = reader.children("options", _dhcp_option)
+    try:
+        _dnsmasq_values.dhcp_options([{"family": 4, **option} for option in options if option["option"]])
+    except ValueError as error:
+        reader.faults.add(reader.at("options"), str(error))
+    return options
+
+
 def _dhcp_option(reader: Reader) -> dict[str, Any]:
     option = {
         "option": reader.get("option", lambda value: _convert.text(str(value)), "", required=True),
-        "value": reader.get("value", lambda value: value, None, required=True),
-        "family": reader.get("family", _values.integer(4, 6), None),
+        "value": reader.get(
+            "value", _dnsmasq_values.DHCP_OPTION["value"].canonical or _convert.text, "", required=True
+        ),
+        "family": reader.get("family", lambda value: int(_convert.choice("4", "6")(str(value))), None),
     }
     return {key: value for key, value in option.items() if value is not None}
 

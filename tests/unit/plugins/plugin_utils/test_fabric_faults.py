@@ -36,6 +36,18 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({f"{NET}.dhcp.range": ["10.0.10.100"]}, "fabric_networks[0].dhcp.range: must be a list of the first and the last"),
     ({f"{NET}.dhcp.dns_servers": ["x"]}, "fabric_networks[0].dhcp.dns_servers[0]: must be an IPv4 or IPv6 address"),
     ({f"{NET}.dhcp.options": [{"option": 42}]}, "fabric_networks[0].dhcp.options[0].value: is required"),
+    (
+        {f"{NET}.dhcp.options": [{"option": "router", "value": "10.0.10.1"}]},
+        "fabric_networks[0].dhcp.options: must not hold router; use the option router",
+    ),
+    (
+        {f"{NET}.dhcp.options": [{"option": 42, "value": "10.0.10.1#"}]},
+        "fabric_networks[0].dhcp.options[0].value: must be plain ASCII text",
+    ),
+    (
+        {f"{NET}.dhcp.options": [{"option": 42, "value": "x", "family": 5}]},
+        "fabric_networks[0].dhcp.options[0].family: must be one of 4, 6, not '5'",
+    ),
     ({f"{NET}.mtu": 70000}, "fabric_networks[0].mtu: must be a whole number from 576 to 65535, not 70000"),
     ({f"{GUEST}.mac": "52:54"}, "fabric_guests[0].mac: must be a MAC address such as 52:54:00:12:34:56, not '52:54'"),
     ({f"{GUEST}.mac": "53:54:00:00:00:01"}, "fabric_guests[0].mac: must be a unicast MAC address"),
