@@ -236,7 +236,7 @@ def _plan(node: Node, item: Resource) -> None:
 
 
 def _report(item: Resource, operation: Operation) -> dict[str, Any]:
-    report = {"kind": item.kind.name, "name": item.kind.label(item.want), "action": operation.action}
+    report: dict[str, Any] = {"kind": item.kind.name, "name": item.kind.label(item.want), "action": operation.action}
     if item.want.get("namespace"):
         report["namespace"] = item.want["namespace"]
     if operation.changes:
@@ -288,8 +288,25 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
                 f"{item.title} is still there after its removal" if item.absent else f"{item.title} did not come to be"
             )
             return
-        for option, values in differences(item.after, item.desired, item.kind.options).items():
+        asked = _asked(item.desired or {}, item.want, item.kind.options)
+        for option, values in differences(item.after, asked, item.kind.options).items():
             yield f"{item.title}: {option} is {values['before']!r} after it was set to {values['after']!r}"
     if not item.absent:
         for problem in item.kind.problems(node, item.want):
             yield f"{item.title}: {problem}"
+
+
+def _asked(desired: Spec, want: Spec, options: Mapping[str, Option]) -> Spec:
+    """Return what the user asked for; the rest of ``desired`` may be changed by another resource of the run."""
+    result = {}
+    for name, value in desired.items():
+        option, given_value = options.get(name), want.get(name)
+        if given_value is None:
+            continue
+        if option is not None and option.partial and option.options is not None:
+            if isinstance(value, dict):
+                value = _asked(value, given_value, option.options)
+            else:
+                value = [_asked(*pair, option.options) for pair in zip(value, given_value)]
+        result[name] = value
+    return result
