@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-import netaddr
-
 INTERFACE_NAME_MAX = 15  # IFNAMSIZ in linux/if.h counts the final NUL byte
 
 INTEGRATION = "br-int"
@@ -65,7 +63,7 @@ def tap(guest: str, index: int) -> str:
 
 def mac(*parts: str) -> str:
     """Return a unicast, locally administered MAC address that follows from names: 52:54 and 32 bits of a hash."""
-    return str(netaddr.EUI(int("5254" + _digest(*parts)[:8], 16), dialect=netaddr.mac_unix_expanded))
+    return bytes.fromhex("5254" + _digest(*parts)[:8]).hex(":")
 
 
 def guest_uuid(owner: str, guest: str) -> str:
