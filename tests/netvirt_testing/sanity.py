@@ -8,12 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from netvirt_testing.paths import CACHE, LOGS, ROOT, VENV_BIN, environment, source_files
 from netvirt_testing.report import Tally, say
 
-COPY = CACHE / "sanity" / "ansible_collections" / "netvirt" / "fabric"
 RUNNING = re.compile(r'^Running sanity test "(.+)$', re.MULTILINE)
 FAILED = re.compile(r"^FATAL: The (\d+) sanity test\(s\) listed below", re.MULTILINE)
 
@@ -79,32 +79,31 @@ def starts(python: Path) -> bool:
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
-def make_copy() -> None:
+def copy_checkout(target: Path) -> None:
     """Copy the files git knows of, and make the copy a repository of its own."""
-    shutil.rmtree(COPY, ignore_errors=True)
     for path in source_files():
-        (COPY / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / path, COPY / path, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet", "."], cwd=COPY, check=True)
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, target / path, follow_symlinks=False)
+    subprocess.run(["git", "init", "--quiet", "."], cwd=target, check=True)
 
 
 def run(tally: Tally) -> None:
     """Run ansible-test sanity; each of its tests is one test."""
     provide_get_pip()
-    make_copy()
-    variables = {**environment(), "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "sanity"), "PATH": python_path()}
-    result = subprocess.run(
-        ["ansible-test", "sanity", "--color", "no"],
-        cwd=COPY,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="sanity-", dir=CACHE) as collections:
+        checkout = Path(collections, "ansible_collections", "netvirt", "fabric")
+        copy_checkout(checkout)
+        result = subprocess.run(
+            ["ansible-test", "sanity", "--color", "no"],
+            cwd=checkout,
+            env={**environment(), "ANSIBLE_COLLECTIONS_PATH": collections, "PATH": python_path()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     (LOGS / "sanity.log").write_text(result.stdout, encoding="utf-8")
     count(tally, result.returncode, result.stdout)
-    shutil.rmtree(CACHE / "sanity", ignore_errors=True)
 
 
 def count(tally: Tally, status: int, output: str) -> None:
@@ -113,7 +112,9 @@ def count(tally: Tally, status: int, output: str) -> None:
     if not status:
         tally.passed += ran
         return
-    say("\n".join(line for line in output.splitlines() if line.startswith(("ERROR: ", "FATAL: "))))
+    errors, fatal, rest = output.partition("\nFATAL: ")
+    say("\n".join(line for line in errors.splitlines() if not line.startswith(("Running ", "WARNING: ", "See doc"))))
+    say((fatal + rest).strip()[-4000:])
     failed = FAILED.search(output)
     tally.failed += int(failed[1]) if failed else 1
     tally.passed += max(ran - tally.failed, 0)

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from netvirt_testing.lab import INTEGRATION_LAB, Lab, LabError, lab_running
-from netvirt_testing.paths import CACHE, ROOT, environment, source_files
+from netvirt_testing.paths import ROOT, environment, source_files
 from netvirt_testing.report import Tally
 
 COLLECTION_IN_NODE = "/root/ansible_collections/netvirt/fabric"
@@ -39,10 +39,10 @@ def pytest_here(tally: Tally, directory: str, arguments: list[str]) -> None:
     if not has_tests(directory):
         tally.skip(f"{directory}: no tests in this checkout")
         return
-    report = CACHE / f"junit-{tally.name}.xml"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", directory, *arguments]
-    finish(tally, subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode, report)
+    with tempfile.TemporaryDirectory(prefix="netvirt-junit-") as reports:
+        report = Path(reports, "junit.xml")
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", directory, *arguments]
+        finish(tally, subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode, report)
 
 
 def unit(tally: Tally, arguments: list[str], keep: bool) -> None:
