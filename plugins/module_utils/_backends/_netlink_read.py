@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Callable, Optional
@@ -190,13 +191,18 @@ class Reader:
         if link.peer is not None:
             peer = self.link(*link.peer)
             return (link.peer[0], peer) if peer is not None else None
-        for candidate in (guess, namespace, None, *_namespaces.names()):
+        for candidate in itertools.chain((guess, namespace, None), self._names):
             if _namespaces.exists(candidate) and self._nsid(namespace, candidate) == link.peer_nsid:
                 snapshot = self._snapshot(candidate)
                 found = snapshot.links.get(snapshot.names.get(link.peer_index, ""))
                 if found is not None and found.index == link.peer_index:
                     return candidate, found
         return None
+
+    @property
+    def _names(self) -> Iterator[str]:
+        """The names of all namespaces, read when the first is asked for."""
+        yield from _namespaces.names()
 
     def _nsid(self, namespace: Namespace, other: Namespace) -> Optional[int]:
         """Return the number under which links in ``namespace`` refer to ``other``; None for itself; -1 for none."""
