@@ -96,7 +96,6 @@ _value:
               vlan: 10
               mtu: 1446
               offload: true
-              offload: true
               mac: "52:54:00:aa:bb:01"
               address: 10.0.10.11
 """

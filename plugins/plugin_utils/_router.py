@@ -12,6 +12,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses im
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
+    Dhcp,
     Document,
     ExternalLeg,
     Network,
@@ -34,7 +35,7 @@ def leg_ports(site: Site) -> list[Resource]:
         segment = _segment(site.document, router)
         if segment:
             resources.append(access_port(_names.external_leg(router.name)[0], segment.bridge, segment.vlan))
-    for network in _served_alone(site):
+    for network, _dhcp_options in _served_alone(site):
         resources.append(access_port(_names.dhcp_leg(network.name)[0], _names.INTEGRATION, network.vlan))
     return resources
 
@@ -51,7 +52,7 @@ def legs(site: Site) -> list[Resource]:
         if segment:
             ends = _names.external_leg(router.name)
             resources.append(_leg(site, ends, namespace, site.state.mtus.get(segment.interface)))
-    for network in _served_alone(site):
+    for network, _dhcp_options in _served_alone(site):
         namespace = _names.dhcp_namespace(network.name)
         resources.append(_leg(site, _names.dhcp_leg(network.name), namespace, site.mtus.get(network.name)))
     return resources
@@ -74,10 +75,10 @@ def _segment(document: Document, router: Router) -> Segment | None:
     return document.segment(router.external.network) if router.external else None
 
 
-def _served_alone(site: Site) -> list[Network]:
+def _served_alone(site: Site) -> list[tuple[Network, Dhcp]]:
     """Return the networks without a router that have their DHCP server on this node."""
     return [
-        network
+        (network, network.dhcp)
         for network in site.document.networks
         if not network.router and network.dhcp and network.dhcp.node == site.node
     ]
@@ -87,7 +88,7 @@ def namespaces(site: Site) -> list[Resource]:
     """Return the namespaces of routers and of DHCP servers that stand alone, with addresses and routes."""
     return [
         *(_router(site.document, router) for router in site.routers()),
-        *(_dhcp_namespace(network) for network in _served_alone(site)),
+        *(_dhcp_namespace(network) for network, _dhcp_options in _served_alone(site)),
     ]
 
 
@@ -178,16 +179,15 @@ def dhcp_servers(site: Site) -> list[Resource]:
         for network in site.document.networks_of(router.name):
             if network.dhcp:
                 namespace = _names.router_namespace(router.name)
-                resources.append(_dhcp(site, network, namespace, _names.router_leg(network.name)[1]))
-    for network in _served_alone(site):
+                interface = _names.router_leg(network.name)[1]
+                resources.append(_dhcp(site, network, network.dhcp, namespace, interface))
+    for network, dhcp in _served_alone(site):
         namespace = _names.dhcp_namespace(network.name)
-        resources.append(_dhcp(site, network, namespace, _names.dhcp_leg(network.name)[1]))
+        resources.append(_dhcp(site, network, dhcp, namespace, _names.dhcp_leg(network.name)[1]))
     return resources
 
 
-def _dhcp(site: Site, network: Network, namespace: str, interface: str) -> Resource:
-    dhcp = network.dhcp
-    assert dhcp is not None, "only networks with DHCP get here"
+def _dhcp(site: Site, network: Network, dhcp: Dhcp, namespace: str, interface: str) -> Resource:
     options: dict[str, Any] = {
         "name": network.name,
         "namespace": namespace,
