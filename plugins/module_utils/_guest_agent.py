@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import ipaddress
 import json
 import os
 import random
@@ -173,7 +174,8 @@ def run_probes(
     """Return one result per probe of one guest; what went wrong stands in its ``error``.
 
     A probe has ``command`` (a list of words) and ``timeout`` (seconds); without a command its result has the guest's
-    ``interfaces``. Commands run side by side, PARALLEL at a time.
+    ``interfaces``, once those with the MAC addresses ``macs`` have an address, or after the timeout. Commands run side
+    by side, PARALLEL at a time.
     """
     try:
         agent = GuestAgent(title, path, agent_timeout)
@@ -196,7 +198,7 @@ def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]])
                 if probes[index].get("command"):
                     running[index] = (agent.start(probes[index]["command"]), _deadline(probes[index]))
                 else:
-                    results[index] = {"interfaces": agent.interfaces()}
+                    results[index] = {"interfaces": _addressed(agent, probes[index])}
             except (Failed, Unavailable) as error:
                 results[index] = {"error": str(error)}
         for index, (pid, deadline) in list(running.items()):
@@ -213,6 +215,21 @@ def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]])
         if running:
             time.sleep(0.05)
     return [results[index] for index in range(len(probes))]
+
+
+def _addressed(agent: GuestAgent, probe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    wanted = {mac.lower() for mac in probe.get("macs") or ()}
+    deadline = _deadline(probe)
+    while True:
+        interfaces = agent.interfaces()
+        have = {item["mac"] for item in interfaces if any(map(_is_routable, item["addresses"]))}
+        if wanted <= have or time.monotonic() > deadline:
+            return interfaces
+        time.sleep(0.2)
+
+
+def _is_routable(address: str) -> bool:
+    return not ipaddress.ip_interface(address).ip.is_link_local
 
 
 def _deadline(probe: Mapping[str, Any]) -> float:

@@ -33,9 +33,15 @@ options:
       - Without a command the module returns the guest's interfaces.
     type: list
     elements: str
+  macs:
+    description:
+      - Without a command the module waits, for at most O(timeout), until the interfaces with these MAC addresses have
+        an address that is not link-local.
+    type: list
+    elements: str
   timeout:
     description:
-      - The seconds that a command may take.
+      - The seconds that a command may take, or the wait for O(macs).
     type: int
     default: 10
   agent_timeout:
@@ -60,6 +66,10 @@ options:
         description: The same as O(command).
         type: list
         elements: str
+      macs:
+        description: The same as O(macs).
+        type: list
+        elements: str
       timeout:
         description: The same as O(timeout), which is its default.
         type: int
@@ -74,9 +84,10 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The addresses of a guest, which may still boot
+- name: The addresses of a guest, which may still boot and wait for its lease
   netvirt.fabric.guest_agent:
     guest: vm1
+    macs: ["52:54:00:aa:bb:01"]
     agent_timeout: 60
 
 - name: One ping out of a guest
@@ -147,6 +158,7 @@ PROBE: dict[str, dict[str, Any]] = {
     "guest": {"type": "str"},
     "socket": {"type": "path"},
     "command": {"type": "list", "elements": "str"},
+    "macs": {"type": "list", "elements": "str"},
     "timeout": {"type": "int"},
 }
 
@@ -198,7 +210,7 @@ def main() -> None:
             },
         },
         required_one_of=[("guest", "socket", "probes")],
-        mutually_exclusive=[("probes", "guest"), ("probes", "socket"), ("probes", "command")],
+        mutually_exclusive=[("probes", name) for name in ("guest", "socket", "command", "macs")],
         supports_check_mode=True,
     )
     probes = module.params["probes"]

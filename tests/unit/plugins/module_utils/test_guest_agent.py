@@ -17,11 +17,8 @@ import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _guest_agent
 
-INTERFACE = {
-    "name": "eth0",
-    "hardware-address": "52:54:00:aa:bb:01",
-    "ip-addresses": [{"ip-address-type": "ipv4", "ip-address": "10.0.10.11", "prefix": 24}],
-}
+INTERFACE = {"name": "eth0", "hardware-address": "52:54:00:aa:bb:01"}
+ADDRESS = {"ip-address-type": "ipv4", "ip-address": "10.0.10.11", "prefix": 24}
 
 
 class Agent(threading.Thread):
@@ -32,6 +29,7 @@ class Agent(threading.Thread):
         self.path = str(path)
         self.greeting = b""  # sent before anything is asked
         self.deaf = 0  # how many requests are lost
+        self.addresses: list[dict[str, Any]] = [ADDRESS]
         self.most = 0  # commands that ran at the same time
         self.running: dict[int, tuple[float, dict[str, Any]]] = {}
         self.listener = socket.socket(socket.AF_UNIX)
@@ -59,7 +57,7 @@ class Agent(threading.Thread):
         if command == "guest-sync-delimited":
             return {"return": arguments["id"]}
         if command == "guest-network-get-interfaces":
-            return {"return": [{"name": "lo"}, INTERFACE]}
+            return {"return": [{"name": "lo"}, {**INTERFACE, "ip-addresses": self.addresses}]}
         if command == "guest-exec":
             return self.execute(arguments["path"], arguments["arg"])
         end, status = self.running[arguments["pid"]]
@@ -106,6 +104,24 @@ def test_interfaces(agent: Agent) -> None:
     (result,) = probe(agent, [])
     assert result["interfaces"][1] == {"name": "eth0", "mac": "52:54:00:aa:bb:01", "addresses": ["10.0.10.11/24"]}
     assert result["interfaces"][0]["addresses"] == []
+
+
+def test_waiting_for_a_lease(agent: Agent) -> None:
+    agent.start()
+    mac = "52:54:00:AA:BB:01"
+    addresses, agent.addresses = agent.addresses, [{"ip-address": "fe80::1", "prefix": 64}]
+    threading.Timer(0.5, lambda: setattr(agent, "addresses", addresses)).start()
+    (result,) = _guest_agent.run_probes("guest vm1", agent.path, [{"macs": [mac], "timeout": 5}], 1)
+    assert result["interfaces"][1]["addresses"] == ["10.0.10.11/24"]
+
+
+def test_waiting_for_a_lease_that_does_not_come(agent: Agent) -> None:
+    agent.start()
+    started = time.monotonic()
+    probe = {"macs": ["52:54:00:aa:bb:02"], "timeout": 0.3}
+    (result,) = _guest_agent.run_probes("guest vm1", agent.path, [probe], 1)
+    assert len(result["interfaces"]) == 2
+    assert time.monotonic() - started < 1.5
 
 
 def test_what_fails_does_not_spoil_the_rest(agent: Agent) -> None:

@@ -1,0 +1,268 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of guests, and how their answers are judged. The guests here answer as those of a document would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from fabric_samples import NODES, changed, facts_of, sample
+
+from ansible_collections.netvirt.fabric.plugins.filter.verify import verify_filter
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
+
+UPSTREAM = "198.51.100.1"
+PAGE = f"HTTP as 203.0.113.10: expected a page from http://{UPSTREAM}/, asked for by 203.0.113.10"
+ROUTES = "Iface\tDestination\tGateway\nlo\t00000000\t00000000\t0001\neth0\t00000000\tFE0A000A\t0003\n"
+OTHER_NETWORK = {
+    "fabric_networks[1]": {"name": "red", "mode": "isolated", "vlan": 20, "cidr": "10.0.20.0/24"},
+    "fabric_guests[2]": {"name": "vm3", "node": "compute1", "network": "red", "address": "10.0.20.11"},
+}
+
+Answer = Callable[[str, list[str]], dict[str, Any]]
+
+
+def proper(guest: str, command: list[str]) -> dict[str, Any]:
+    """Answer as a guest does where all is well."""
+    good = {"rc": 0, "stdout": "", "stderr": ""}
+    if command[0] == "cat":
+        return {**good, "stdout": ROUTES if command[1].endswith("route") else "1446\n"}
+    if command[0] == "wget":
+        return {**good, "stdout": json.dumps({"client": "203.0.113.10"})}
+    networks = {"vm1": "10.0.10.", "vm2": "10.0.10.", "vm3": "10.0.20."}
+    reached = command[-1].startswith(networks[guest]) or (command[-1] == UPSTREAM and guest != "vm3")
+    return {**good, "rc": 0 if reached else 1}
+
+
+class Fleet:
+    """The guests of a document, which answer questions as the role verify asks them."""
+
+    def __init__(self, document: dict[str, Any], *answers: Answer) -> None:
+        self.document = document
+        self.answers = answers or (proper,)
+        self.addresses: dict[str, list[str]] = {}
+        self.errors: dict[str, str] = {}
+        self.options: dict[str, Any] = {"upstream": [UPSTREAM], "http": ["wget", "-q", "-O", "-"]}
+        self.leases = "1795 52:54:00:aa:bb:01 10.0.10.11 vm1 *\n1795 52:54:00:aa:bb:02 10.0.10.12 vm2 *\n"
+        self.checks: dict[str, list[dict[str, Any]]] = {}
+
+    def interfaces(self, guest: dict[str, Any]) -> dict[str, Any]:
+        if guest["name"] in self.errors:
+            return {"guest": guest["name"], "error": self.errors[guest["name"]]}
+        found = []
+        for index, item in enumerate(guest["interfaces"]):
+            prefix = [f"{item['address']}/24"] if item.get("address") else []
+            addresses = self.addresses.get(guest["name"], [*prefix, "fe80::1/64"])
+            found.append({"name": f"eth{index}", "mac": item["mac"].upper(), "addresses": addresses})
+        return {"guest": guest["name"], "interfaces": found}
+
+    def run(self) -> dict[str, Any]:
+        """Return what the last round returns."""
+        facts = facts_of(NODES)
+        observed: dict[str, dict[str, Any]] = {
+            node: {"guests": compile_node(self.document, node, facts, NODES)["guests"]} for node in NODES
+        }
+        state = verify_filter(self.document, observed, **self.options)
+        for node, seen in observed.items():
+            seen["interfaces"] = [self.interfaces(guest) for guest in seen["guests"]]
+            assert [item["guest"] for item in state["questions"][node]] == [guest["name"] for guest in seen["guests"]]
+        state = verify_filter(self.document, observed, **self.options)
+        self.checks = state["checks"]
+        for answer in self.answers:
+            for node, seen in observed.items():
+                results = [answer(probe["guest"], probe["command"]) for probe in state["checks"][node]]
+                seen["attempts"] = [*seen.get("attempts", []), results]
+        return verify_filter(self.document, observed, leases={"blue": self.leases}, **self.options)
+
+    def commands(self, guest: str) -> list[str]:
+        """Return the commands that were run in a guest."""
+        return [
+            " ".join(probe["command"]) for probes in self.checks.values() for probe in probes if probe["guest"] == guest
+        ]
+
+
+def instead(wanted: str, result: dict[str, Any]) -> Answer:
+    """Answer commands with this text in them otherwise."""
+
+    def answer(guest: str, command: list[str]) -> dict[str, Any]:
+        return {"stdout": "", "stderr": "", **result} if wanted in " ".join(command) else proper(guest, command)
+
+    return answer
+
+
+def test_a_fabric_as_it_should_be() -> None:
+    report = Fleet(sample()).run()
+    assert report["failures"] == []
+    assert report["failed"] == dict.fromkeys(NODES, 0)
+    (first, second) = report["guests"]
+    assert [check["what"] for check in first.pop("checks")] == [
+        *("gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10"),
+        *("MTU 1446", "router 10.0.10.254"),
+    ]
+    assert first == {"node": "compute1", "network": "blue", "guest": "vm1", "address": "10.0.10.11", "lease": True}
+    assert all(check["ok"] for check in second["checks"])
+
+
+def test_packets_of_full_size_are_as_long_as_the_mtu() -> None:
+    fleet = Fleet(sample())
+    fleet.run()
+    assert "ping -c 1 -W 3 -s 1418 10.0.10.12" in fleet.commands("vm1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "result", "line"),
+    [
+        ("-s 1418 10.0.10.12", {"rc": 1}, "vm2 with 1446 bytes: expected an answer from 10.0.10.12, found none"),
+        ("10.0.10.254", {"error": "no agent"}, "gateway: expected an answer from 10.0.10.254, found no agent"),
+        ("mtu", {"rc": 0, "stdout": "1500\n"}, "MTU 1446: expected 1446, found 1500"),
+        ("mtu", {"rc": 1, "stdout": ""}, "MTU 1446: expected 1446, found nothing"),
+        ("route", {"rc": 0}, "router 10.0.10.254: expected 10.0.10.254, found none"),
+        (
+            "route",
+            {"rc": 0, "stdout": ROUTES.replace("FE0A000A", "010A000A")},
+            "router 10.0.10.254: expected 10.0.10.254, found 0.0.0.0, 10.0.10.1",
+        ),
+        (
+            "wget",
+            {"rc": 0, "stdout": '{"client": "10.0.10.11"}'},
+            f"{PAGE}, found a page asked for by 10.0.10.11",
+        ),
+        (
+            "wget",
+            {"rc": 4, "stderr": "wget: x\nwget: timed out\n"},
+            f"{PAGE}, found wget: timed out",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line(wanted: str, result: dict[str, Any], line: str) -> None:
+    report = Fleet(sample(), instead(wanted, result)).run()
+    assert f"guest vm1 on compute1, network blue: {line}" in report["failures"]
+    assert report["failed"]["compute1"] == 1
+
+
+def test_a_page_that_does_not_say_who_asked_will_do() -> None:
+    assert Fleet(sample(), instead("wget", {"rc": 0, "stdout": "<html>"})).run()["failures"] == []
+
+
+def test_a_packet_may_be_lost_once() -> None:
+    lost = instead("10.0.10.12", {"rc": 1})
+    assert Fleet(sample(), lost, proper).run()["failures"] == []
+    assert Fleet(sample(), proper, lost).run()["failures"] != []
+
+
+def test_networks_that_are_kept_apart() -> None:
+    document = changed(sample(), OTHER_NETWORK)
+    fleet = Fleet(document)
+    assert fleet.run()["failures"] == []
+    assert "ping -c 2 -W 1 10.0.20.11" in fleet.commands("vm1")
+    assert {"ping -c 2 -W 1 10.0.10.11", f"ping -c 2 -W 1 {UPSTREAM}"} <= set(fleet.commands("vm3"))
+
+
+def test_what_must_not_be_reached_must_not_even_once() -> None:
+    leak = instead("10.0.20.11", {"rc": 0})
+    report = Fleet(changed(sample(), OTHER_NETWORK), leak, proper).run()
+    (line,) = [line for line in report["failures"] if "vm1" in line.split(",")[0]]
+    assert line.endswith("not vm3 in red: expected no answer from 10.0.20.11, found one")
+
+
+def test_the_same_subnet_twice_is_asked_only_for_addresses_of_the_other() -> None:
+    document = changed(sample(), OTHER_NETWORK)
+    document = changed(document, {"fabric_networks[1].cidr": "10.0.10.0/24", "fabric_guests[2].address": "10.0.10.12"})
+    fleet = Fleet(document)
+    fleet.run()
+    assert not [command for command in fleet.commands("vm1") if "-c 2" in command]
+
+
+def test_networks_of_one_router_reach_one_another() -> None:
+    red = {**OTHER_NETWORK["fabric_networks[1]"], "mode": "routed", "router": "r1"}
+    document = changed(sample(), {**OTHER_NETWORK, "fabric_networks[1]": red})
+    fleet = Fleet(document, instead("10.0.20.11", {"rc": 0}))
+    fleet.run()
+    assert "ping -c 1 -W 3 10.0.20.11" in fleet.commands("vm1")
+
+
+def test_routers_of_routed_networks_may_be_joined_outside() -> None:
+    red = {**OTHER_NETWORK["fabric_networks[1]"], "mode": "routed", "router": "r2"}
+    router = {"name": "r2", "node": "network1"}
+    fleet = Fleet(changed(sample(), {**OTHER_NETWORK, "fabric_networks[1]": red, "fabric_routers[1]": router}))
+    fleet.run()
+    assert not [command for command in fleet.commands("vm1") if "10.0.20.11" in command]
+    assert "ping -c 2 -W 1 10.0.10.11" in fleet.commands("vm3")
+
+
+def test_a_guest_asks_a_limited_number_of_others() -> None:
+    guests = {
+        f"fabric_guests[{index}]": {"name": f"vm{index + 1}", "node": "compute1", "network": "blue"}
+        for index in range(2, 6)
+    }
+    fleet = Fleet(changed(sample(), guests))
+    fleet.addresses = {f"vm{index + 1}": [f"10.0.10.10{index}/24"] for index in range(2, 6)}
+    fleet.options["peers"] = 2
+    fleet.answers = (lambda guest, command: {"rc": 0, "stdout": "", "stderr": ""},)
+    fleet.run()
+    asked = {guest: {word.split()[-1] for word in fleet.commands(guest) if "-s" in word} for guest in ("vm1", "vm6")}
+    assert asked == {"vm1": {"10.0.10.12", "10.0.10.102"}, "vm6": {"10.0.10.11", "10.0.10.12"}}
+
+
+def test_an_address_that_did_not_come() -> None:
+    fleet = Fleet(sample())
+    fleet.addresses["vm1"] = ["fe80::1/64"]
+    report = fleet.run()
+    assert report["failures"][0] == "guest vm1 on compute1, network blue: address: expected 10.0.10.11, found none"
+    assert report["guests"][0]["lease"] is False
+    assert "ping -c 1 -W 3 10.0.10.11" in fleet.commands("vm2")
+
+
+def test_an_address_that_is_not_the_reserved_one() -> None:
+    fleet = Fleet(sample())
+    fleet.addresses["vm1"] = ["10.0.10.150/24"]
+    assert "expected 10.0.10.11, found 10.0.10.150" in fleet.run()["failures"][0]
+
+
+def test_an_address_that_the_server_did_not_lease() -> None:
+    fleet = Fleet(sample())
+    fleet.leases = ""
+    assert fleet.run()["failures"] == [
+        f"guest {guest} on {node}, network blue: lease: expected one of {address} in the DHCP server's list, found none"
+        for guest, node, address in (("vm1", "compute1", "10.0.10.11"), ("vm2", "compute2", "10.0.10.12"))
+    ]
+
+
+def test_a_guest_that_cannot_be_asked() -> None:
+    fleet = Fleet(sample())
+    fleet.errors["vm2"] = "guest vm2 is not running"
+    report = fleet.run()
+    assert report["failures"] == ["guest vm2 on compute2, network blue: address: guest vm2 is not running"]
+    assert fleet.commands("vm2") == []
+
+
+def test_intrusions() -> None:
+    observed = {node: {"guests": []} for node in NODES}
+    state = verify_filter(sample(), observed, upstream=[UPSTREAM])
+    (target,) = state["intrusions"]
+    assert target == {"guest": "vm1", "network": "blue", "address": "10.0.10.11"}
+    state = verify_filter(sample(), observed, upstream=[UPSTREAM], intrusions=[{"rc": 0, "target": target}])
+    assert "expected no answer to upstream from 10.0.10.11, found one" in state["failures"][1]
+    state = verify_filter(sample(), observed, upstream=[UPSTREAM], intrusions=[{"rc": 1, "target": target}])
+    assert state["guests"][0]["checks"] == [{"target": "10.0.10.11", "what": "not from upstream", "ok": True}]
+
+
+def test_leases_are_where_the_dhcp_server_is() -> None:
+    state = verify_filter(sample(), {})
+    assert state["leases"] == [{"network": "blue", "node": "network1", "path": "/var/lib/netvirt/dnsmasq/blue/leases"}]
+
+
+def test_nodes_that_were_not_asked_are_not_reported() -> None:
+    state = verify_filter(sample(), {"compute1": {"guests": []}})
+    assert [guest["guest"] for guest in state["guests"]] == ["vm1"]
+
+
+def test_faults_of_the_input() -> None:
+    with pytest.raises(AnsibleFilterError, match="upstream: 'x' does not appear"):
+        verify_filter(sample(), {}, upstream=["x"])
+    with pytest.raises(AnsibleFilterError, match=r"fabric_networks\[0\].vlan"):
+        verify_filter(changed(sample(), {"fabric_networks[0].vlan": 4095}), {})
