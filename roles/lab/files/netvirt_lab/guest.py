@@ -49,6 +49,7 @@ def _initramfs(tree: Path) -> bytes:
     archive.file("bin/busybox", (tree / "bin/busybox").read_bytes(), 0o755)
     for program in sorted(rootfs.FILES.glob("guest/*")):
         archive.file(f"etc/{program.name}", program.read_bytes(), 0o755)
+    archive.link("bin/sh", "busybox")
     archive.link("init", "/etc/init")
     archive.link("bin/shutdown", "/etc/shutdown")
     archive.file("bin/qemu-ga", (tree / AGENT.lstrip("/")).read_bytes(), 0o755)
