@@ -16,11 +16,16 @@ NAME = "nvtdhcp"
 UNIT = f"netvirt-dnsmasq-{NAME}.service"
 SERVER, CLIENT, OUTSIDE = "nvtds", "nvtdc", "nvtdo"
 CLIENT_MAC = "52:54:00:99:00:07"
-OPTIONS: dict[str, Any] = {
+RESERVED = {"mac": CLIENT_MAC, "address": "10.98.0.7", "hostname": "vm7"}
+
+DYNAMIC: dict[str, Any] = {
     "namespace": SERVER,
     "interface": "d0",
     "ranges": [{"start": "10.98.0.100", "end": "10.98.0.150", "lease": "1h"}],
 }
+"""An address of the range takes three seconds, for which dnsmasq asks whether somebody has it."""
+
+OPTIONS: dict[str, Any] = {**DYNAMIC, "hosts": [RESERVED]}
 
 _SCRIPT = """#!/bin/sh
 [ "$1" = bound ] && env
@@ -63,9 +68,13 @@ def converge(check: bool = False, **options: Any) -> Any:
 def instance() -> Iterator[Object]:
     """Fixture: the instance, which is gone afterwards."""
     yield Object("dnsmasq_netns", name=NAME)
-    for path in (Path(f"/etc/netvirt/dnsmasq/{NAME}"), Path(f"/var/lib/netvirt/dnsmasq/{NAME}")):
+    unit, directories = (
+        f"/etc/systemd/system/{UNIT}",
+        [f"/etc/netvirt/dnsmasq/{NAME}", f"/var/lib/netvirt/dnsmasq/{NAME}"],
+    )
+    if Path(unit).exists():
         subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], capture_output=True, check=False)
-        subprocess.run(["rm", "-rf", str(path), f"/etc/systemd/system/{UNIT}"], check=True)
+    subprocess.run(["rm", "-rf", unit, *directories], check=True)
     subprocess.run(["systemctl", "daemon-reload"], check=True)
     subprocess.run(["systemctl", "reset-failed", UNIT], capture_output=True, check=False)
     client_restart()

@@ -13,9 +13,11 @@ import pytest
 from dhcp_lab import (
     CLIENT,
     CLIENT_MAC,
+    DYNAMIC,
     NAME,
     OPTIONS,
     OUTSIDE,
+    RESERVED,
     SERVER,
     UNIT,
     build,
@@ -35,11 +37,9 @@ from engine import Object, output
 instance = pytest.fixture(dhcp_instance)
 lab = pytest.fixture(scope="module", autouse=True)(network)
 
-RESERVED = {"mac": CLIENT_MAC, "address": "10.98.0.7", "hostname": "vm7"}
-
 
 def test_lease_with_router_mtu_dns_and_domain(instance: Object) -> None:
-    after = instance.present(**OPTIONS, router="10.98.0.254", mtu=1446, domain="Blue.Example.")
+    after = instance.present(**DYNAMIC, router="10.98.0.254", mtu=1446, domain="Blue.Example.")
     assert after["ranges"] == [
         {"start": "10.98.0.100", "end": "10.98.0.150", "prefix": 24, "mode": "dynamic", "lease": "3600"}
     ]
@@ -62,7 +62,7 @@ def test_no_router_unless_there_is_one(instance: Object) -> None:
 
 
 def test_reservation_and_its_name(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[{**RESERVED, "lease": "10m"}], domain="blue.example")
+    instance.present(**{**OPTIONS, "hosts": [{**RESERVED, "lease": "10m"}]}, domain="blue.example")
     got = lease()
     assert (got["ip"], got["lease"], got["hostname"]) == ("10.98.0.7", "600", "vm7")
     assert dns(CLIENT, "10.98.0.1", "vm7.blue.example") == "10.98.0.7"
@@ -70,8 +70,7 @@ def test_reservation_and_its_name(instance: Object) -> None:
 
 
 def test_static_mode_serves_reserved_hosts_only(instance: Object) -> None:
-    options = {**OPTIONS, "ranges": [{"start": "10.98.0.0", "mode": "static"}]}
-    instance.present(**options)
+    instance.present(**{**DYNAMIC, "ranges": [{"start": "10.98.0.0", "mode": "static"}]})
     assert lease(tries=2) == {}
     instance.present(hosts=[RESERVED])
     assert lease()["ip"] == "10.98.0.7"
@@ -140,7 +139,7 @@ def wait_for_ra() -> tuple[str, str, str]:
 
 
 def test_dns_answers_local_names_only_and_nobody_outside(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED], domain="blue.example")
+    instance.present(**OPTIONS, domain="blue.example")
     lease()
     assert dns(CLIENT, "10.98.0.1", "example.org") == "refused"
     assert dns(CLIENT, "10.98.0.1", "vm7") == "10.98.0.7"
@@ -170,7 +169,7 @@ def test_system_configuration_is_not_read(instance: Object) -> None:
 @pytest.mark.parametrize(
     ("options", "action"),
     [
-        ({"hosts": [RESERVED]}, "reload"),
+        ({"hosts": []}, "reload"),
         ({"router": "10.98.0.254"}, "reload"),
         ({"dns_servers": ["10.98.0.2"]}, "reload"),
         ({"options": [{"option": 42, "value": "10.98.0.3"}]}, "reload"),
@@ -195,10 +194,10 @@ def test_leases_outlast_reload_and_restart(instance: Object, options: dict[str, 
 
 
 def test_second_run_leaves_process_and_files_alone(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     files = {path: path.stat() for path in written()}
     pid = main_pid()
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     assert main_pid() == pid
     assert {path: path.stat() for path in written()} == files
 
@@ -273,7 +272,7 @@ def test_disabled_service_is_enabled_without_a_restart(instance: Object) -> None
 )
 @pytest.mark.parametrize("by_hand", ["append", "delete", "mode"])
 def test_file_changed_by_hand_is_written_again(instance: Object, short: str, action: str, by_hand: str) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     path = Path(f"/etc/netvirt/dnsmasq/{NAME}/{short}") if short != "unit" else written()[0]
     text = path.read_text(encoding="utf-8")
     if by_hand == "append":
@@ -293,24 +292,24 @@ def test_file_changed_by_hand_is_written_again(instance: Object, short: str, act
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"ranges": 5}', '{"name": "other"}', "\udcff"])
 def test_options_file_made_unusable_is_written_again(instance: Object, content: str) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     path = Path(f"/etc/netvirt/dnsmasq/{NAME}/options.json")
     header = path.read_text(encoding="utf-8").splitlines()[0]
     path.write_text(f"{header}\n{content}\n", encoding="utf-8", errors="surrogateescape")
-    assert converge(**OPTIONS, hosts=[RESERVED]).operations
-    assert converge(**OPTIONS, hosts=[RESERVED]).operations == []
+    assert converge(**OPTIONS).operations
+    assert converge(**OPTIONS).operations == []
     assert lease()["ip"] == "10.98.0.7"
 
 
 def test_interface_made_anew_is_followed(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     client_restart(anew=True)
     assert lease()["ip"] == "10.98.0.7"
     assert instance.plan(**OPTIONS) == []
 
 
 def test_socket_on_a_former_interface_takes_a_restart(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED])
+    instance.present(**OPTIONS)
     os.kill(main_pid(), signal.SIGSTOP)  # so that it does not follow
     client_restart(anew=True)
     (operation,) = converge(**OPTIONS).operations
@@ -342,9 +341,9 @@ def test_without_its_namespace_it_does_not_start_and_does_not_fail(instance: Obj
 
 
 def test_before_fed_back_restores(instance: Object) -> None:
-    instance.present(**OPTIONS, hosts=[RESERVED], router="10.98.0.254", options=[{"option": 42, "value": "10.98.0.3"}])
+    instance.present(**OPTIONS, router="10.98.0.254", options=[{"option": 42, "value": "10.98.0.3"}])
     texts = {path: path.read_text(encoding="utf-8") for path in written()}
-    (item,) = converge(**{**OPTIONS, "ranges": []}, hosts=[], router="", options=[]).resources
+    (item,) = converge(**{**OPTIONS, "ranges": [], "hosts": []}, router="", options=[]).resources
     converge(**item.shown(item.have))
     assert {path: path.read_text(encoding="utf-8") for path in written()} == texts
 
@@ -354,7 +353,7 @@ def test_two_networks_in_one_namespace(instance: Object) -> None:
     other = Object("dnsmasq_netns", name=f"{NAME}-2")
     try:
         other.present(namespace=SERVER, interface="d1", ranges=[{"start": "10.97.0.5", "end": "10.97.0.9"}])
-        assert lease()["ip"].startswith("10.98.0.")
+        assert lease()["ip"] == "10.98.0.7"
         assert lease(interface="c1")["ip"].startswith("10.97.0.")
     finally:
         other.absent()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dhcp_lab import CLIENT_MAC, NAME, OPTIONS, SERVER, UNIT, converge, inside, lease, main_pid, network, show
+from dhcp_lab import CLIENT_MAC, DYNAMIC, NAME, OPTIONS, SERVER, UNIT, converge, inside, lease, main_pid, network, show
 from dhcp_lab import instance as dhcp_instance
 from engine import Object, output
 
@@ -104,7 +104,7 @@ def option(name: Any, value: Any, **item: Any) -> dict[str, Any]:
     ],
 )
 def test_wrong_values_change_nothing(options: dict[str, Any], message: str) -> None:
-    given = {**OPTIONS, "router": "10.98.0.254", **options}
+    given = {**DYNAMIC, "router": "10.98.0.254", **options}
     for check in (True, False):
         with pytest.raises(InvalidValue, match=message) as caught:
             converge(check, **given)
@@ -128,7 +128,7 @@ def test_what_is_missing_is_named(options: dict[str, Any], message: str) -> None
 
 def test_prefix_is_needed_only_while_the_interface_has_no_address(instance: Object) -> None:
     inside(SERVER, "ip", "address", "flush", "dev", "d1")
-    options = {**OPTIONS, "interface": "d1", "ranges": [{"start": "10.97.0.5", "end": "10.97.0.9"}]}
+    options = {**DYNAMIC, "interface": "d1", "ranges": [{"start": "10.97.0.5", "end": "10.97.0.9"}]}
     try:
         with pytest.raises(InvalidValue, match="needs a prefix"):
             instance.present(**options)
@@ -204,7 +204,7 @@ def test_disk_full_leaves_everything_as_it_was(instance: Object) -> None:
             path.write_text(text, encoding="utf-8")
         macs = [f"52:54:00:00:{index // 256:02x}:{index % 256:02x}" for index in range(2000)]
         with pytest.raises(Failed, match=f"cannot write {CONFIGURATION}/.*: No space left on device"):
-            converge(**OPTIONS, hosts=[{"mac": mac} for mac in macs])
+            converge(**DYNAMIC, hosts=[{"mac": mac} for mac in macs])
         assert {path: path.read_text(encoding="utf-8") for path in CONFIGURATION.iterdir()} == texts
         assert main_pid() == pid
     finally:
