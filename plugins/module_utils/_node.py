@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
@@ -72,6 +73,12 @@ class Node:
         return Nft(self.settings.timeout)
 
     @cached_property
+    def openflow(self) -> Openflow:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
+
+        return Openflow(self.settings.ovsdb, self.settings.timeout)
+
+    @cached_property
     def files(self) -> Files:
         from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
 
@@ -87,7 +94,9 @@ class Node:
     def _opened(self) -> list[Any]:
         """The backends in use, in the order in which their transactions are committed."""
         return [
-            self.__dict__[name] for name in ("netlink", "ovsdb", "nft", "files", "systemd") if name in self.__dict__
+            self.__dict__[name]
+            for name in ("netlink", "ovsdb", "nft", "openflow", "files", "systemd")
+            if name in self.__dict__
         ]
 
     def declare(self, declared: Mapping[tuple[Any, ...], Spec]) -> None:

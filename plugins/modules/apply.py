@@ -14,7 +14,8 @@ description:
   - Takes a list of resources of any kind and makes one plan of it, with one transaction on the Open vSwitch database,
     under one lock, in one task.
   - The order of the list does not matter. Links and namespaces are made first, then the Open vSwitch database is
-    changed, then addresses and routes, address translation, and services. What is absent goes in the opposite order.
+    changed, then addresses and routes, address translation, OpenFlow flows, and services. What is absent goes in the
+    opposite order.
   - A resource has the options of the module of the same name.
 extends_documentation_fragment:
   - netvirt.fabric.attributes
@@ -32,6 +33,8 @@ seealso:
   - module: netvirt.fabric.ovs_bridge
   - module: netvirt.fabric.ovs_port_vlan
   - module: netvirt.fabric.ovs_tunnel
+  - module: netvirt.fabric.ovs_flow
+  - module: netvirt.fabric.ovs_db
   - module: netvirt.fabric.veth_pair
   - module: netvirt.fabric.ip_interface
   - module: netvirt.fabric.netns_router

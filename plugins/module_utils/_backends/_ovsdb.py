@@ -3,8 +3,9 @@
 
 """The Open vSwitch database, by ovsdbapp.
 
-Reads come from one monitor of the columns in TABLES. Writes are collected and committed as one transaction, and the
-commit waits until ovs-vswitchd has taken it over (ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
+Reads come from one monitor of the columns in TABLES and of those that a kind asks for with ``watch``. Writes are
+collected and committed as one transaction, and the commit waits until ovs-vswitchd has taken it over
+(ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Callable, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
 
 TABLES = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version"),
@@ -58,6 +61,10 @@ class Batch:
         """Return the row of that name, also when this transaction made it."""
         return self._made.get((table, name)) or self._ovsdb.find(table, name)
 
+    def record(self, table: str, record: str) -> Row:
+        """Return the row that ``Ovsdb.record`` finds, or the one of that name that this transaction made, or None."""
+        return self._made.get((table, record)) or self._ovsdb.record(table, record)
+
     def bridge_of(self, port: str) -> Row:
         """Return the bridge that held the port of that name before this transaction, or None."""
         return self._ovsdb.bridge_of(port)
@@ -81,32 +88,65 @@ class Ovsdb:
         self._changes: list[tuple[int, Change]] = []
         self._index: dict[str, dict[str, Row]] = {}
         self._bridge_by_port: Optional[dict[str, Row]] = None
+        self._columns = {table: set(columns) for table, columns in TABLES.items()}
+
+    @cached_property
+    def _schema(self) -> Any:
+        """The server's schema in JSON; raises Missing or Unavailable."""
+        try:
+            from ovsdbapp.backend.ovs_idl import idlutils
+        except ImportError as error:
+            raise _missing(error) from error
+        for library in ("ovs", "ovsdbapp"):
+            logging.getLogger(library).addHandler(logging.NullHandler())
+            logging.getLogger(library).propagate = False
+        self._probe()
+        try:
+            return idlutils.fetch_schema_json(self.endpoint, "Open_vSwitch")
+        except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections
+            raise self._unreadable(error) from error
+
+    @cached_property
+    def tables(self) -> schema.Tables:
+        """The columns that the server's schema declares, by table and name; raises Missing or Unavailable."""
+        return schema.parse(self._schema)
+
+    def watch(self, table: str, columns: Iterable[str]) -> None:
+        """Read these columns, too, and the tables they refer to. Connects anew where they were not read yet.
+
+        Kinds that need it have a low rank, so that their columns are known before the others connect.
+        """
+        wanted = {table: {*columns, *({"name"} & self.tables[table].keys())}}
+        for column in wanted[table].copy():
+            for other in self.tables[table][column].tables - self._columns.keys():
+                wanted.setdefault(other, {min(self.tables[other])})  # the rows matter, not what they hold
+        for name, more in wanted.items():
+            known = self._columns.setdefault(name, set())
+            if not more <= known:
+                known |= more
+                self.close()
 
     @cached_property
     def api(self) -> Any:
         """The ovsdbapp API object, connected, with the database read; raises Missing or Unavailable."""
         try:
             from ovs.db.idl import Idl, SchemaHelper
-            from ovsdbapp.backend.ovs_idl import connection, idlutils
+            from ovsdbapp.backend.ovs_idl import connection
             from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
         except ImportError as error:
-            raise Missing(
-                f"the Python library {error.name} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
-                "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
-            ) from error
-        for library in ("ovs", "ovsdbapp"):
-            logging.getLogger(library).addHandler(logging.NullHandler())
-            logging.getLogger(library).propagate = False
-        self._probe()
+            raise _missing(error) from error
+        helper = SchemaHelper(None, self._schema)
+        for table, columns in self._columns.items():
+            helper.register_columns(table, sorted(columns))
         try:
-            helper = SchemaHelper(None, idlutils.fetch_schema_json(self.endpoint, "Open_vSwitch"))
-            for table, columns in TABLES.items():
-                helper.register_columns(table, list(columns))
             link = connection.Connection(Idl(self.endpoint, helper), self.timeout)
             # ovsdbapp keeps the connection on the class; a class of our own lets one process talk to several servers.
             return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
         except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
-            raise Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> Unavailable:
+        return Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")
 
     def _probe(self) -> None:
         """Raise Unavailable unless something listens at a UNIX endpoint; ovsdbapp would try again and again."""
@@ -139,6 +179,18 @@ class Ovsdb:
         """Return all rows of a table."""
         with self.api.ovsdb_connection.lock:
             return list(self.api.tables[table].rows.values())
+
+    def record(self, table: str, record: str) -> Optional[Row]:
+        """Return the row of that name or UUID in a watched table, or its only row for ".", or None.
+
+        Raises Conflict when there are several.
+        """
+        rows = self.rows(table)
+        if record != ".":
+            rows = [row for row in rows if record in (str(row.uuid), getattr(row, "name", None))]
+        if len(rows) > 1:
+            raise Conflict(f"the table {table} has {len(rows)} rows that fit {record!r}; give the UUID of one")
+        return rows[0] if rows else None
 
     def bridge_of(self, port: str) -> Row:
         """Return the bridge that holds the port of that name, or None."""
@@ -191,6 +243,14 @@ class Ovsdb:
         self._bridge_by_port = None
 
     def close(self) -> None:
-        """Stop the monitor."""
+        """Stop the monitor. It starts again when something is read."""
+        self.forget()
         if "api" in self.__dict__:
-            self.api.ovsdb_connection.stop(self.timeout)
+            self.__dict__.pop("api").ovsdb_connection.stop(self.timeout)
+
+
+def _missing(error: ImportError) -> Missing:
+    return Missing(
+        f"the Python library {error.name} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
+        "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
+    )

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
@@ -166,13 +167,26 @@ class OvsBridge(Kind):
             order = 1 if desired.get("parent") else 0
         else:
             change, action = _update(have, desired, changes), "update"
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
+        lost = (
+            partial(node.openflow.expect_empty, desired["name"]) if desired and _loses_flows(desired, changes) else None
+        )
+        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes, predict=lost)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a bridge whose own interface does not work, as when the kernel has no Open vSwitch datapath."""
         interface = node.ovsdb.find("Interface", want["name"])
         for problem in interface_problems(interface) if interface is not None else ():
             yield f"{problem}; where the kernel has no Open vSwitch datapath, set datapath_type: netdev"
+
+
+def _loses_flows(desired: Spec, changes: Mapping[str, Any]) -> bool:
+    """Tell whether the change makes ovs-vswitchd flush the bridge's flows (ofproto/connmgr.c; tried on 3.1)."""
+    controllers = changes.get("controllers")
+    return (
+        "datapath_type" in changes
+        or (controllers is not None and bool(controllers["before"]) != bool(controllers["after"]))
+        or ("fail_mode" in changes and not desired["controllers"])
+    )
 
 
 def _observed(bridge: Row) -> Spec:

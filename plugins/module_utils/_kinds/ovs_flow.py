@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``ovs_flow``: the OpenFlow flows of a bridge that carry one cookie (see ovs-ofctl(8), ovs-fields(7)).
+
+Ports may be called by name. Open vSwitch knows them by number, so each flow is parsed twice: with the numbers that the
+ports have, which is how the bridge holds it, and with numbers that stand for the names, which is how it is shown,
+whatever the numbers are. A port that the same run makes has no number yet; the plan takes one that stands for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import VERSIONS, Flow, Place
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import fake_bridge, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import port_name
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_MAX_COOKIE = 2**64 - 2  # 2^64 - 1 means "leave the cookie alone" (OpenFlow 1.1)
+_LAST_PORT = 0xFEFF  # OFPP_MAX - 1 of OpenFlow 1.0; Open vSwitch counts from 1
+# A port by name or number; a field such as output:reg0[0..15] has a bracket.
+_PORT = re.compile(r'\b(in_port=|output:)("?)([\w.:@+-]+)\2(?![\w.:@+\[-])')
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-fA-F]+")
+
+
+def _cookie(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,20}|0x[0-9a-f]{1,16}", value.lower()):
+        raise ValueError(f"must be a number of 64 bits, decimal or such as 0x1f, not {value!r}")
+    number = int(value, 16 if value.lower().startswith("0x") else 10)
+    if not 1 <= number <= _MAX_COOKIE:
+        raise ValueError(f"must be from 1 to {_MAX_COOKIE:#x}, not {value!r}")
+    return f"{number:#x}"
+
+
+def _texts(flows: Any) -> list[str]:
+    result = [" ".join(values.text(flow).split()) for flow in flows]
+    for flow in result:
+        if not flow or "#" in flow:
+            raise ValueError(f"must hold flows such as 'priority=10,ip actions=drop', without comments, not {flow!r}")
+    return result
+
+
+class OvsFlow(Kind):
+    """See plugins/modules/ovs_flow.py for the meaning of the options."""
+
+    name = "ovs_flow"
+    rank = Stage.FLOW
+    options = {
+        "bridge": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
+        "cookie": Option(required=True, canonical=_cookie, role=Role.IDENTITY),
+        "name": Option(canonical=values.text, role=Role.POLICY),
+        "state": STATE,
+        "flows": Option(type="list", elements="str", canonical=_texts),
+    }
+
+    def label(self, want: Spec) -> str:
+        """Flow sets are called by bridge and cookie, and by the name the user gave them."""
+        return f"{want['bridge']}/{want['cookie']}" + (f" ({want['name']})" if want["name"] else "")
+
+    def check(self, want: Spec) -> None:
+        """A set that is left alone is no set."""
+        if want["state"] == "present" and want["flows"] is None:
+            raise InvalidValue("flows is required; an empty list makes sure that there are none")
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the flows with this cookie in the form that ovs-ofctl gives them."""
+        bridge, flows = want["bridge"], []
+        if node.ovsdb.find("Bridge", bridge) is not None:
+            flows = node.openflow.flows(bridge, _version(node, bridge))
+            flows = [flow for flow in flows if flow.cookie == int(want["cookie"], 16)]
+        if not flows and want["flows"] != []:
+            return None
+        wanted = {} if want["state"] == "absent" else _wanted(node, want)
+        texts = {str(flow): text for flow, text in wanted.values()}
+        shown = [(flow, texts.get(str(flow), str(flow))) for flow in flows]
+        return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(shown)}
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Return the flows in the form that ovs-ofctl gives them; raises InvalidValue for a flow it does not take."""
+        bridge = want["bridge"]
+        if fake_bridge(node, bridge) is not None:
+            raise Conflict(f"{bridge} is a fake bridge and has no flows; use its parent")
+        known = node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge)
+        if not known and not node.declared("ovs_bridge", bridge):
+            raise Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
+        wanted = _wanted(node, want)
+        _refuse_foreign(node, want, {place: flow for place, (flow, _text) in wanted.items()})
+        return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(wanted.values())}
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation: the flows that differ are changed in one bundle with those of the bridge's other sets."""
+        old = (have or {}).get("flows", [])
+        new = (desired or {}).get("flows", [])
+        changes = {
+            "before": [flow for flow in old if flow not in set(new)],
+            "after": [flow for flow in new if flow not in set(old)],
+        }
+        yield Operation(
+            Stage.DROP_FLOW if desired is None else Stage.FLOW,
+            "create" if have is None else "delete" if desired is None else "update",
+            partial(_replace, node, desired or {**(have or {}), "flows": []}),
+            {"flows": changes} if have is not None and desired is not None else {},
+        )
+
+
+def _replace(node: Node, spec: Spec) -> None:
+    """Add the set to the coming bundle. The ports are there by now."""
+    bridge = spec["bridge"]
+    ports = _ports(node, bridge)
+    numbers = {name: number for name, number in ports.items() if number > 0}
+    _refuse_unnumbered(spec["flows"], ports, numbers, bridge)
+    cookie, lines = int(spec["cookie"], 16), _by_number(spec["flows"], numbers)
+    node.openflow.replace(bridge, _version(node, bridge), cookie, lines)
+
+
+def _version(node: Node, bridge: str) -> str:
+    """Return the OpenFlow version to speak with the bridge, as it is or as this run makes it."""
+    row = node.ovsdb.find("Bridge", bridge)
+    declared = node.declared("ovs_bridge", bridge) or {}
+    spoken = (row.protocols if row is not None else declared.get("protocols")) or []
+    for version in VERSIONS:
+        if not spoken or version in spoken:  # without a list, Open vSwitch speaks them all
+            return version
+    raise Conflict(
+        f"bridge {bridge} speaks only {', '.join(sorted(spoken))}, in which flows cannot be changed atomically; "
+        "add OpenFlow14 to its protocols first"
+    )
+
+
+def _wanted(node: Node, want: Spec) -> dict[Place, tuple[Flow, str]]:
+    """Return each flow as the bridge will hold it and as it is shown, by its place; raises InvalidValue."""
+    bridge, flows = want["bridge"], want["flows"]
+    numbers, version = _numbers(node, bridge), _version(node, bridge)
+    _refuse_unnumbered(flows, _ports(node, bridge), numbers, bridge)
+    stand_ins = _stand_ins(_named(flows) & numbers.keys())
+    names = {str(number): name for name, number in stand_ins.items()}
+    held = node.openflow.parse(_by_number(flows, numbers), version, flows)
+    shown = node.openflow.parse(_by_number(flows, stand_ins), version, flows)
+    texts = (_substituted(str(flow), names) for flow in shown)
+    result: dict[Place, tuple[Flow, str]] = {}
+    for flow, text in zip(held, texts):
+        other, _text = result.setdefault(flow.place, (flow, text))
+        if other != flow:
+            raise InvalidValue(f"two flows have the same table, priority and match: '{other}' and '{flow}'")
+    return result
+
+
+def _ordered(flows: Iterable[tuple[Flow, str]]) -> list[str]:
+    """Return what is shown of the flows, in the order in which a packet meets them."""
+    return [text for _flow, text in sorted(flows, key=lambda item: (item[0].table, -item[0].priority, item[1]))]
+
+
+def _refuse_foreign(node: Node, want: Spec, flows: Mapping[Place, Flow]) -> None:
+    """Raise Conflict for a flow of another cookie with the same match, which would be overwritten."""
+    bridge = want["bridge"]
+    others = [other for other in node.declarations(OvsFlow.name) if other["bridge"] == bridge]
+    for other in others:
+        if other["cookie"] != want["cookie"]:
+            for place in flows.keys() & _wanted(node, other).keys():
+                raise Conflict(f"the set with cookie {other['cookie']} has a flow with the same match: {flows[place]}")
+    if node.ovsdb.find("Bridge", bridge) is None:
+        return
+    declared = {other["cookie"] for other in others}
+    for flow in node.openflow.flows(bridge, _version(node, bridge)):
+        cookie = f"{flow.cookie:#x}"
+        if flow.place in flows and cookie not in declared and not node.removed(OvsFlow.name, bridge, cookie):
+            raise Conflict(
+                f"bridge {bridge} has a flow of another owner (cookie {cookie}) with the same match and priority: "
+                f"'{flow}'; choose another priority, or remove that flow"
+            )
+
+
+def _ports(node: Node, bridge: str) -> dict[str, int]:
+    """Return the OpenFlow port numbers of a bridge by name, -1 for a port that has none."""
+    row = node.ovsdb.find("Bridge", bridge)
+    rows = [interface for port in row.ports for interface in port.interfaces] if row is not None else []
+    return {interface.name: optional(interface.ofport, -1) for interface in rows}
+
+
+def _coming(node: Node, bridge: str) -> set[str]:
+    """Return the names of the interfaces that this run puts into the bridge."""
+    names = set()
+    for port in node.declarations("ovs_port_vlan"):
+        if port["bridge"] == bridge:
+            names.update([item["name"] for item in port["interfaces"] or ()] or [port["name"]])
+    for tunnel in node.declarations("ovs_tunnel"):
+        if tunnel["bridge"] == bridge:
+            remotes = tunnel["remotes"]
+            names.update([tunnel["name"]] if remotes is None else [port_name(tunnel["name"], one) for one in remotes])
+    return names
+
+
+def _numbers(node: Node, bridge: str) -> dict[str, int]:
+    """Return the numbers of the bridge's ports by name, with numbers that stand for those this run makes."""
+    ports = _ports(node, bridge).items()
+    numbers = {name: number for name, number in ports if number > 0 and not node.removed("ovs_port_vlan", name)}
+    return {**_stand_ins(_coming(node, bridge)), **numbers}
+
+
+def _stand_ins(names: Iterable[str]) -> dict[str, int]:
+    """Return port numbers that Open vSwitch is not likely to give away, for names that cannot be parsed."""
+    return {name: _LAST_PORT - index for index, name in enumerate(sorted(names))}
+
+
+def _refuse_unnumbered(flows: Iterable[str], ports: Iterable[str], numbers: Mapping[str, int], bridge: str) -> None:
+    for name in sorted(_named(flows) & set(ports) - numbers.keys()):
+        raise Conflict(
+            f"port {name} of bridge {bridge} has no OpenFlow port number; its device is missing, or this run removes it"
+        )
+
+
+def _named(flows: Iterable[str]) -> set[str]:
+    return {found[3] for flow in flows for found in _PORT.finditer(flow) if not _NUMBER.fullmatch(found[3])}
+
+
+def _by_number(flows: Iterable[str], numbers: Mapping[str, int]) -> list[str]:
+    names = {name: str(numbers[name]) for name in _named(flows) & numbers.keys()}
+    return [_substituted(flow, names) for flow in flows]
+
+
+def _substituted(flow: str, ports: Mapping[str, str]) -> str:
+    return _PORT.sub(lambda found: found[1] + ports[found[3]] if found[3] in ports else found[0], flow)
