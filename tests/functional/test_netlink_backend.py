@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def test_addresses_are_those_that_ip_shows(netlink: Netlink) -> None:
     }
     found = {(name, address.cidr) for name in ("lo", "nvt1") for address in netlink.addresses("nvtb", name)}
     assert shown < found
-    assert {address for _name, address in found - shown} == {"::ffff:a01:203/128"}
+    mapped = str(ipaddress.ip_interface("::ffff:10.1.2.3/128"))  # Python 3.13 writes it in another way than 3.12
+    assert {address for _name, address in found - shown} == {mapped}
 
 
 def test_routes_are_those_that_ip_shows(netlink: Netlink) -> None:
