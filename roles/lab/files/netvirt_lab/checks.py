@@ -77,9 +77,10 @@ def _overlay(lab: Lab) -> str | None:
         try:
             # The mount ends with its own mount namespace.
             run("mount", ["unshare", "--mount", *mount])
-        except LabError:
-            return (f"an overlay cannot be mounted in {lab.directory}; run 'modprobe overlay', or set lab_dir to a "
-                    "file system that allows it, such as ext4 or xfs (another overlay does not)")  # fmt: skip
+        except LabError as error:
+            why = str(error).rpartition("failed: ")[2]
+            return (f"an overlay cannot be mounted in {lab.directory} ({why}); run 'modprobe overlay', or set lab_dir "
+                    "to a file system that allows it, such as ext4 or xfs (another overlay does not)")  # fmt: skip
     return None
 
 

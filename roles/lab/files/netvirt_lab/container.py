@@ -109,4 +109,4 @@ def inside(machine: Machine) -> list[str]:
     pid = init_pid(machine)
     if pid is None:
         raise LabError(f"node {machine.name} is off")
-    return ["nsenter", "--target", str(pid), "--all", "--wd", "--"]
+    return ["nsenter", "--target", str(pid), "--all", "--root", "--wd", "--"]

@@ -188,7 +188,10 @@ def _wait_ready(item: Machine) -> None:
             return False
         return succeeds([*container.inside(item), "systemctl", "is-active", "multi-user.target"])
 
-    wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT)
+    try:
+        wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT)
+    except LabError as error:
+        raise LabError(f"{error}; its console says: {supervisor.tail(item)}") from None
     address = item.links[0].addresses[0].split("/")[0]
     wait_until(f"reach {item.name} by SSH on {address}", lambda: _answers(address), timeout=30)
 

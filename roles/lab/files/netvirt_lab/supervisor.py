@@ -69,6 +69,6 @@ def tail(machine: Machine, lines: int = 5) -> str:
 
 
 def require_on(machine: Machine) -> None:
-    """Raise with the end of its console if the node is off."""
+    """Raise if the node is off."""
     if pidfile(machine).pid() is None:
-        raise LabError(f"node {machine.name} went off while booting; its console says: {tail(machine)}")
+        raise LabError(f"node {machine.name} went off while booting")
