@@ -27,6 +27,7 @@ PARALLEL = 8
 """How many commands run in one guest at a time."""
 CALL_SECONDS = 10.0
 """How long an agent that has answered once may take for an answer that it does not have to wait for."""
+ASK_AGAIN_SECONDS = 2.0
 _DELIMITER = b"\xff"
 _MAX_LINE = 64 * 2**20
 
@@ -63,7 +64,7 @@ class GuestAgent:
             answer = self._receive(deadline)
             if "error" in answer:
                 raise Failed(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
-            if not isinstance(answer.get("return"), int):  # a number is a late answer to a repeated guest-sync
+            if not isinstance(answer.get("return"), int):  # a number is an answer to guest-sync
                 return answer.get("return")
 
     def start(self, argv: Sequence[str]) -> int:
@@ -104,17 +105,21 @@ class GuestAgent:
             raise Unavailable(f"{self._title}: {path} cannot be reached: {reason}") from error
 
     def _synchronise(self, timeout: float) -> None:
-        """Discard what an earlier client left behind (guest-sync-delimited in the agent's reference manual)."""
+        """Discard what was answered to earlier requests (guest-sync-delimited in the agent's reference manual).
+
+        An agent that still starts is asked again, and will answer all requests in turn. So only the answer to the last
+        one counts.
+        """
         deadline = time.monotonic() + timeout
-        identifier = random.randrange(1, 2**31)
-        request = {"execute": "guest-sync-delimited", "arguments": {"id": identifier}}
+        identifier = random.randrange(1, 2**30)
         while True:
-            self._send(request, _DELIMITER)
+            identifier += 1
+            self._send({"execute": "guest-sync-delimited", "arguments": {"id": identifier}}, _DELIMITER)
             try:
-                while self._receive(min(deadline, time.monotonic() + 2)).get("return") != identifier:
+                while self._receive(min(deadline, time.monotonic() + ASK_AGAIN_SECONDS)).get("return") != identifier:
                     pass
                 return
-            except Unavailable:  # the agent may have been started after it was asked
+            except Unavailable:
                 if time.monotonic() >= deadline:
                     raise Unavailable(
                         f"{self._title}: its QEMU guest agent did not answer within {timeout:g} s; "

@@ -30,6 +30,7 @@ class Agent(threading.Thread):
         self.greeting = b""  # sent before anything is asked
         self.deaf = 0  # how many requests are lost
         self.addresses: list[dict[str, Any]] = [ADDRESS]
+        self.asleep = 0.0  # seconds before the first answer, as in a guest that boots
         self.most = 0  # commands that ran at the same time
         self.running: dict[int, tuple[float, dict[str, Any]]] = {}
         self.listener = socket.socket(socket.AF_UNIX)
@@ -44,7 +45,10 @@ class Agent(threading.Thread):
                 return
             with client, client.makefile("rb") as requests:
                 client.sendall(self.greeting)
+                time.sleep(self.asleep)
                 for line in requests:
+                    if line.startswith(b"\xff"):
+                        client.sendall(b'{"error": {"class": "GenericError", "desc": "JSON parse error"}}\n')
                     if self.deaf:
                         self.deaf -= 1
                         continue
@@ -151,6 +155,16 @@ def test_agent_that_misses_the_first_request(agent: Agent) -> None:
     agent.deaf = 1
     agent.start()
     assert probe(agent, ["echo", "a"])[0]["stdout"] == "a"
+
+
+def test_agent_that_is_late_answers_every_request(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guest_agent, "ASK_AGAIN_SECONDS", 0.1)
+    agent.asleep = 0.5
+    agent.start()
+    assert probe(agent, ["echo", "a"], []) == [
+        {"rc": 0, "stdout": "a", "stderr": ""},
+        {"interfaces": _guest_agent.run_probes("guest vm1", agent.path, [{"timeout": 1}], 1)[0]["interfaces"]},
+    ]
 
 
 def test_agent_that_does_not_answer(agent: Agent) -> None:
