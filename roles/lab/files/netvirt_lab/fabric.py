@@ -171,7 +171,7 @@ def _ensure_upstream(lab: Lab, upstream: Upstream) -> list[str]:
     if pidfile.pid() is None:
         serve = [*program(lab.directory), "upstream", lab.name, str(pidfile.path), str(upstream.port)]
         spawn([*in_namespace(netns), *serve], lab.directory / "upstream.log")
-        wait_until("start the upstream HTTP server", pidfile.pid, timeout=10, interval=0.02)
+        wait_until("start the upstream HTTP server", pidfile.pid, timeout=60, interval=0.02)
         changes.append("upstream HTTP server started")
     return changes
 

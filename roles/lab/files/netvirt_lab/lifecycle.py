@@ -16,7 +16,7 @@ from . import cgroups, checks, container, fabric, guest, images, rootfs, supervi
 from .model import Lab, Machine, machine, namespace
 from .system import LabError, copy_program, exclusive, run, succeeds, wait_until, write
 
-BOOT_TIMEOUT = 90
+BOOT_TIMEOUT = 180  # seconds; a machine under software emulation is slow
 POWEROFF = signal.SIGRTMIN + 4  # what they ask of systemd as init: systemd(1), "Signals"
 REBOOT = signal.SIGRTMIN + 5
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

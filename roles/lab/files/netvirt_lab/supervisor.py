@@ -35,7 +35,7 @@ def start(machine: Machine) -> bool:
     if pidfile(machine).pid() is not None:
         return False
     spawn([*_program(machine), "supervise", machine.directory], console(machine))
-    wait_until(f"switch on {machine.name}", pidfile(machine).pid, timeout=10, interval=0.01)
+    wait_until(f"switch on {machine.name}", pidfile(machine).pid, timeout=60, interval=0.01)
     return True
 
 
