@@ -85,7 +85,10 @@ def network() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def servers(network: None) -> Iterator[None]:
-    addresses = [(OUTSIDE, item.split("/")[0]) for item in LINKS[1][2]] + [(INSIDE, "10.99.1.2"), (INSIDE, "fd99:1::2")]
+    addresses = [(OUTSIDE, item.partition("/")[0]) for item in LINKS[1][2]] + [
+        (INSIDE, "10.99.1.2"),
+        (INSIDE, "fd99:1::2"),
+    ]
     processes = []
     try:
         for namespace, address in addresses:

@@ -142,11 +142,13 @@ class DnsmasqNetns(BaseKind):
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation, named after what the clients of the service notice of it."""
-        if desired is None:
-            assert have is not None
-            yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, have["name"]))
+        spec = desired or have
+        if spec is None:
             return
-        name = desired["name"]
+        name = spec["name"]
+        if desired is None:
+            yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, name))
+            return
         texts = files.render(_options_of(desired), self._owner(node, name), _dnsmasq.account())
         paths = files.paths(name)
         edited = have["edited"] if have is not None else []

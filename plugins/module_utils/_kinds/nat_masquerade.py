@@ -79,12 +79,13 @@ class NatMasquerade(BaseKind):
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation: the table is replaced, or removed, as a whole."""
+        spec = desired or have
+        if spec is None:
+            return
+        namespace, table = spec["namespace"], nat_table.table_name(spec["name"])
         if desired is None:
-            assert have is not None
-            namespace, table = have["namespace"], nat_table.table_name(have["name"])
             yield Operation(Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table))
             return
-        namespace, table = desired["namespace"], nat_table.table_name(desired["name"])
         present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
         owner = nat_table.owner(present or []) or node.settings.owner
         items = nat_table.build(desired["name"], desired, owner)
