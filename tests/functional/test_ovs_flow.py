@@ -98,6 +98,7 @@ def test_what_differs_is_changed_and_the_rest_keeps_its_counters(flows: Object) 
     assert len(dump()) == 3
     flows.present(flows=[])
     assert dump() == []
+    flows.absent(flows=[])
 
 
 def test_a_flow_changed_by_hand_is_repaired(flows: Object) -> None:
@@ -150,6 +151,8 @@ def test_ports_are_called_by_name(flows: Object) -> None:
     assert flows.changes(flows=named) == {"flows"}
     assert number("nvtp") == "77"
     assert "cookie=0x10, in_port=77 actions=" in dump()[0] + dump()[1]
+    (operation,) = flows.plan(flows=["in_port=nvtq,actions=drop"])
+    assert "table=0,priority=32768,in_port=77 actions=output:nvtq,LOCAL" in operation["changes"]["flows"]["before"]
     with pytest.raises(InvalidValue, match=r"the flow 'in_port=nvtz,actions=drop' is wrong: nvtz: invalid or unknown"):
         flows.plan(flows=["in_port=nvtz,actions=drop"])
 

@@ -76,12 +76,9 @@ class OvsFlow(Kind):
         if node.ovsdb.find("Bridge", bridge) is not None:
             flows = node.openflow.flows(bridge, _version(node, bridge))
             flows = [flow for flow in flows if flow.cookie == int(want["cookie"], 16)]
-        if not flows and want["flows"] != []:
+        if not flows and (want["state"] == "absent" or want["flows"]):
             return None
-        wanted = {} if want["state"] == "absent" else _wanted(node, want)
-        texts = {str(flow): text for flow, text in wanted.values()}
-        shown = [(flow, texts.get(str(flow), str(flow))) for flow in flows]
-        return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(shown)}
+        return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(_held(node, want, flows))}
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the flows in the form that ovs-ofctl gives them; raises InvalidValue for a flow it does not take."""
@@ -133,6 +130,16 @@ def _version(node: Node, bridge: str) -> str:
         f"bridge {bridge} speaks only {', '.join(sorted(spoken))}, in which flows cannot be changed atomically; "
         "add OpenFlow14 to its protocols first"
     )
+
+
+def _held(node: Node, want: Spec, flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
+    """Return flows of the bridge with what is shown of them: ports by number, but those that ``want`` names by name."""
+    if want["state"] == "absent":
+        return [(flow, str(flow)) for flow in flows]
+    texts = {str(flow): text for flow, text in _wanted(node, want).values()}
+    numbers = _numbers(node, want["bridge"])
+    names = {str(numbers[name]): name for name in _named(want["flows"]) & numbers.keys()}
+    return [(flow, texts.get(str(flow), _substituted(str(flow), names))) for flow in flows]
 
 
 def _wanted(node: Node, want: Spec) -> dict[Place, tuple[Flow, str]]:
