@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
@@ -89,7 +88,9 @@ class Files:
         """Remove a file of ours at once, if it is there; raises Conflict for one that is not ours."""
         if _read(path) is not None:
             with _translated("remove", path):
-                os.unlink(path)
+                _unlink(path)
+        with _translated("remove", _beside(path)):
+            _unlink(_beside(path))
         self._files.pop(path, None)
 
     def remove_directory(self, path: str) -> None:
@@ -128,8 +129,13 @@ def _read(path: str) -> Optional[File]:
 
 
 def _write_beside(path: str, file: File) -> str:
-    """Write a temporary file in the directory of ``path``, on disk when this returns, and return its path."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".netvirt-")
+    """Write a file in the directory of ``path``, on disk when this returns, and return its path.
+
+    Its name is always the same, so that what a killed run leaves behind is overwritten or removed by the next one.
+    """
+    temporary = _beside(path)
+    _unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
             handle.write(file.text)
@@ -142,6 +148,16 @@ def _write_beside(path: str, file: File) -> str:
             os.unlink(temporary)
         raise
     return temporary
+
+
+def _beside(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.netvirt")
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _sync_directory(path: str) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Changes to links, addresses, routes and kernel parameters in the namespaces of the node, by pyroute2.
+"""Links, addresses, routes and kernel parameters in the namespaces of the node, by pyroute2.
 
 Writes happen at once. They name interfaces, never indexes, since an interface may have been made or moved meanwhile.
 """
@@ -12,9 +12,8 @@ import contextlib
 import errno
 import ipaddress
 import socket
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable, Optional
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _ethtool,
@@ -29,68 +28,22 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_
     Address,
     Route,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Namespace, Reader
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace, Reader
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
-_OPEN_HANDLES = 16  # a handle costs up to six descriptors, and a node may have hundreds of namespaces
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 0x4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 
-class Handle:
-    """Sockets inside one namespace."""
-
-    def __init__(self, iproute: Any, namespace: Namespace) -> None:
-        with _namespaces.entered(namespace):
-            self.ioctl = _ethtool.opened()
-            self.netlink = iproute()
-
-    def close(self) -> None:
-        self.ioctl.close()
-        self.netlink.close()
-
-
 class Netlink(Reader):
     """The network of one node during one run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._handles: OrderedDict[Namespace, Handle] = OrderedDict()
-
-    def _handle(self, namespace: Namespace) -> Handle:
-        if namespace not in self._handles:
-            while len(self._handles) >= _OPEN_HANDLES:
-                self._handles.popitem(last=False)[1].close()
-            self._handles[namespace] = Handle(self.pyroute2.IPRoute, namespace)
-        self._handles.move_to_end(namespace)
-        return self._handles[namespace]
-
-    def _call(
-        self,
-        doing: str,
-        namespace: Namespace,
-        function: Callable[[Handle], None],
-        remedies: Optional[Mapping[int, str]] = None,
-        tolerated: Iterable[int] = (),
-    ) -> None:
-        """Call the function; the errno of a refusal becomes a typed error, unless it is tolerated."""
-        handle = self._handle(namespace)
-        try:
-            function(handle)
-            return
-        except self.pyroute2.netlink.exceptions.NetlinkError as error:
-            code, cause = error.code, error
-        except OSError as error:
-            code, cause = error.errno, error
-        if code not in tolerated:
-            raise refused(doing, namespace, code, remedies) from cause
 
     def create_namespace(self, namespace: str, owner: str) -> None:
         """Make a namespace whose lo is up and bears the owner's mark."""
 
         def prepare() -> None:
-            handle = Handle(self.pyroute2.IPRoute, None)
+            handle = Handle(self.library.IPRoute, None)
             try:
                 handle.netlink.link("set", index=1, state="up", ifalias=MARK + owner)
             finally:
@@ -103,13 +56,13 @@ class Netlink(Reader):
 
         A device whose name is taken in the root namespace is left to the kernel, which gives it another.
         """
-        for link in self.read(namespace, _netlink_model.read_links).values():
+        for link in _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump"))).values():
             if link.kind == "veth":
                 self.delete_link(namespace, link.name)
             elif not link.kind and link.name != "lo":
                 with contextlib.suppress(Conflict, InvalidValue):
                     self.move_link(namespace, link.name, None, link.name)
-        handle = self._handles.pop(namespace, None)
+        handle = self.handles.pop(namespace, None)
         if handle is not None:  # its sockets would keep the namespace alive
             handle.close()
         _namespaces.delete(namespace)
@@ -126,7 +79,7 @@ class Netlink(Reader):
         """Make a pair of veths, each end directly in its namespace; the attributes are ``mtu`` and ``mac``."""
         with _namespaces.opened(peer_namespace) as handle_of_peer:
             peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **_creation(peer_attributes)}
-            self._call(
+            self.call(
                 f"create the veths {name} and {peer_name}",
                 namespace,
                 lambda handle: handle.netlink.link("add", ifname=name, kind="veth", peer=peer, **_creation(attributes)),
@@ -135,7 +88,7 @@ class Netlink(Reader):
 
     def delete_link(self, namespace: Namespace, name: str) -> None:
         """Delete a virtual link; none of that name is fine."""
-        self._call(
+        self.call(
             f"delete {name}",
             namespace,
             lambda handle: handle.netlink.link("del", ifname=name),
@@ -147,7 +100,7 @@ class Netlink(Reader):
         taken = {errno.EEXIST: f"{to_name} exists there already"}
         if namespace == to_namespace:
             self.set_link(namespace, name, up=False)
-            self._call(
+            self.call(
                 f"rename {name} to {to_name}",
                 namespace,
                 lambda handle: handle.netlink.link("set", index=_index(handle, name), ifname=to_name),
@@ -155,7 +108,7 @@ class Netlink(Reader):
             )
             return
         with _namespaces.opened(to_namespace) as target:
-            self._call(
+            self.call(
                 f"move {name} to {'namespace ' + to_namespace if to_namespace else 'the root namespace'}",
                 namespace,
                 lambda handle: handle.netlink.link("set", index=_index(handle, name), net_ns_fd=target, ifname=to_name),
@@ -180,7 +133,7 @@ class Netlink(Reader):
             if request:
                 handle.netlink.link("set", index=_index(handle, name), **request)
 
-        self._call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
+        self.call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
 
     def add_address(self, namespace: Namespace, name: str, cidr: str) -> None:
         """Add an address; that it is there already is fine.
@@ -188,7 +141,7 @@ class Netlink(Reader):
         IPv6 addresses skip duplicate address detection (IFA_F_NODAD): what listens on one can bind it at once, and a
         segment that is still being wired up cannot disable it for good by reflecting a probe (RFC 4862, section 5.4).
         """
-        self._call(
+        self.call(
             f"add the address {cidr} to {name}",
             namespace,
             lambda handle: handle.netlink.addr("add", **_address(handle, name, cidr), **_nodad(cidr)),
@@ -198,7 +151,7 @@ class Netlink(Reader):
     def delete_address(self, namespace: Namespace, name: str, address: Address) -> None:
         """Delete an address; that it is gone already is fine."""
         peer = {"address": address.peer, "local": address.local} if address.peer != address.local else {}
-        self._call(
+        self.call(
             f"delete the address {address.cidr} from {name}",
             namespace,
             lambda handle: handle.netlink.addr("del", **{**_address(handle, name, address.cidr), **peer}),
@@ -225,7 +178,7 @@ class Netlink(Reader):
     def add_route(self, namespace: Namespace, route: Route, replacing: bool = False) -> None:
         """Add a route with the collection's protocol number, or put it in the place of ours of the same metric."""
         source = {"prefsrc": route.source} if route.source else {}
-        self._call(
+        self.call(
             f"add the route to {route.destination}" + (f" via {route.via}" if route.via else ""),
             namespace,
             lambda handle: handle.netlink.route(
@@ -239,7 +192,7 @@ class Netlink(Reader):
 
     def delete_route(self, namespace: Namespace, route: Route) -> None:
         """Delete a route; that it is gone already is fine."""
-        self._call(
+        self.call(
             f"delete the route to {route.destination}",
             namespace,
             lambda handle: handle.netlink.route("del", **_route(handle, route)),
@@ -260,21 +213,6 @@ class Netlink(Reader):
             names = [name for _index, name in socket.if_nameindex() if name != "lo"]
         for name in ("all", "default", *names):
             self.write_sysctl(namespace, _sysctl.for_interface("ipv4", name, "rp_filter"), str(value))
-
-    def commit(self) -> None:
-        """Nothing is collected."""
-
-    def forget(self) -> None:
-        """Drop what was read and predicted, and the sockets: a namespace may have been made anew under its name."""
-        self._snapshots.clear()
-        self._predicted_namespaces.clear()
-        self._nsids.clear()
-        self.close()
-
-    def close(self) -> None:
-        """Close all sockets."""
-        while self._handles:
-            self._handles.popitem()[1].close()
 
 
 def _creation(attributes: Mapping[str, Any]) -> dict[str, Any]:

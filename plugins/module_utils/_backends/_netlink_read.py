@@ -8,12 +8,16 @@ What operations will change is laid over what was read, so that what is planned 
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import errno
 import itertools
-from collections.abc import Iterable, Iterator
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _ethtool,
@@ -28,46 +32,94 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_
     Route,
     Snapshot,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
 
 Namespace = Optional[str]
 """Name of a namespace; None is the root one, which is that of this process."""
 
-_T = TypeVar("_T")
+_OPEN_HANDLES = 16  # a handle costs up to six descriptors, and a node may have hundreds of namespaces
+_DUMP_ATTEMPTS = 10
+_UNASSIGNED = (None, -1, 0xFFFFFFFF)  # NETNSA_NSID_NOT_ASSIGNED, as pyroute2 reads it
+
+
+class Handle:
+    """Sockets inside one namespace."""
+
+    def __init__(self, iproute: Any, namespace: Namespace) -> None:
+        with _namespaces.entered(namespace):
+            self.ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self.netlink = iproute()
+
+    def close(self) -> None:
+        self.ioctl.close()
+        self.netlink.close()
 
 
 class Reader:
     """The network of one node during one run, as it is and as it is planned to be."""
 
     def __init__(self) -> None:
+        self.handles: OrderedDict[Namespace, Handle] = OrderedDict()
         self._snapshots: dict[Namespace, Snapshot] = {}
         self._predicted_namespaces: dict[Namespace, bool] = {}
         self._nsids: dict[tuple[Namespace, Namespace], Optional[int]] = {}
 
     @cached_property
-    def pyroute2(self) -> Any:
-        """The library by which the network is changed, imported when that is needed; raises Missing."""
+    def library(self) -> Any:
+        """The package pyroute2, imported when it is first needed because that takes 0.2 s; raises Missing."""
         try:
             import pyroute2
             import pyroute2.netlink.exceptions
         except ImportError as error:
-            raise _missing(error.name) from error
+            raise Missing(
+                f"the Python library {error.name} is missing on the node; install python3-pyroute2 (0.7.2 or newer), "
+                "or run the role netvirt.fabric.hypervisor"
+            ) from error
         return pyroute2
 
-    @cached_property
-    def _can_write(self) -> bool:
-        """True; raises Missing when the library is not there, so that a plan says so and not only its execution."""
-        if "pyroute2" not in self.__dict__ and importlib.util.find_spec("pyroute2") is None:
-            raise _missing("pyroute2")
-        return True
+    def _handle(self, namespace: Namespace) -> Handle:
+        if namespace not in self.handles:
+            while len(self.handles) >= _OPEN_HANDLES:
+                self.handles.popitem(last=False)[1].close()
+            self.handles[namespace] = Handle(self.library.IPRoute, namespace)
+        self.handles.move_to_end(namespace)
+        return self.handles[namespace]
 
-    def read(self, namespace: Namespace, function: Callable[[], _T]) -> _T:
-        """Return what a function reads inside the namespace; an OSError becomes a typed error."""
-        with _namespaces.entered(namespace):
-            try:
-                return function()
-            except OSError as error:
-                raise refused("read the network", namespace, error.errno) from error
+    def call(
+        self,
+        doing: str,
+        namespace: Namespace,
+        function: Callable[[Handle], Any],
+        remedies: Optional[Mapping[int, str]] = None,
+        tolerated: Iterable[int] = (),
+    ) -> Any:
+        """Return what ``function`` returns; the errno of a refusal becomes a typed error, unless it is tolerated."""
+        handle = self._handle(namespace)
+        exceptions = self.library.netlink.exceptions
+        try:
+            return function(handle)
+        except exceptions.NetlinkDumpInterrupted:
+            raise
+        except exceptions.NetlinkError as error:
+            code, cause = error.code, error
+        except OSError as error:
+            code, cause = error.errno, error
+        if code in tolerated:
+            return None
+        raise refused(doing, namespace, code, remedies) from cause
+
+    def dump(self, namespace: Namespace, function: Callable[[Any], Iterable[Any]]) -> list[Any]:
+        """Return a whole dump; the kernel says when a table changed under it, and then it is read again."""
+        for _attempt in range(_DUMP_ATTEMPTS):
+            with contextlib.suppress(self.library.netlink.exceptions.NetlinkDumpInterrupted):
+                messages: list[Any] = self.call(
+                    "read the network", namespace, lambda handle: list(function(handle.netlink))
+                )
+                return messages
+            time.sleep(0.02)
+        raise Unavailable(f"the network{_namespaces.where(namespace)} changes too fast to be read; run again")
+
+    # Reading
 
     def namespace_exists(self, namespace: Namespace) -> bool:
         """Tell whether there is such a namespace; raises Conflict when a stale file has its place."""
@@ -78,8 +130,8 @@ class Reader:
     def _snapshot(self, namespace: Namespace) -> Snapshot:
         if namespace not in self._snapshots:
             snapshot = Snapshot()
-            if self._can_write and _namespaces.exists(namespace):
-                snapshot.links = self.read(namespace, _netlink_model.read_links)
+            if _namespaces.exists(namespace):
+                snapshot.links = _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump")))
                 snapshot.names = {link.index: link.name for link in snapshot.links.values()}
             else:
                 snapshot.addresses, snapshot.routes = {}, []
@@ -101,21 +153,35 @@ class Reader:
     def _all_addresses(self, namespace: Namespace) -> dict[str, list[Address]]:
         snapshot = self._snapshot(namespace)
         if snapshot.addresses is None:
-            snapshot.addresses = self.read(namespace, lambda: _netlink_model.read_addresses(snapshot.names))
+            messages = self.dump(namespace, lambda netlink: netlink.addr("dump"))
+            snapshot.addresses = _netlink_model.addresses(messages, snapshot.names)
         return snapshot.addresses
 
     def routes(self, namespace: Namespace) -> list[Route]:
         """Return the unicast routes of the main table, of all protocols."""
         snapshot = self._snapshot(namespace)
         if snapshot.routes is None:
-            snapshot.routes = self.read(namespace, lambda: _netlink_model.read_routes(snapshot.names))
+            messages = [
+                message
+                for family in (socket.AF_INET, socket.AF_INET6)
+                for message in self.dump(namespace, lambda netlink: netlink.route("dump", family=family))  # noqa: B023
+            ]
+            snapshot.routes = _netlink_model.routes(messages, snapshot.names)
         return snapshot.routes
 
     def tx_checksum(self, namespace: Namespace, link: Link) -> bool:
         """Tell whether the link's transmit checksum offload is on."""
         if link.tx_checksum is not None:
             return link.tx_checksum
-        return self.read(namespace, lambda: _ethtool.tx_checksum(link.name))
+        doing = f"read the offloads of {link.name}"
+        return bool(
+            self.call(
+                doing,
+                namespace,
+                lambda handle: _ethtool.tx_checksum(handle.ioctl, link.name),
+                tolerated=[errno.ENODEV],
+            )
+        )
 
     def peer(self, namespace: Namespace, link: Link, guess: Namespace = None) -> Optional[tuple[Namespace, Link]]:
         """Return namespace and link of a veth's other end, or None when no namespace that has a name holds it.
@@ -145,8 +211,10 @@ class Reader:
                 if _namespaces.same(here, there):
                     self._nsids[namespace, other] = None
                 else:
-                    nsid = self.read(namespace, lambda: _netlink_model.read_nsid(there))
-                    self._nsids[namespace, other] = -1 if nsid is None else nsid
+                    doing = f"identify the namespace {other or 'of this process'}"
+                    answer = self.call(doing, namespace, lambda handle: handle.netlink.get_netnsid(fd=there))
+                    nsid = answer["nsid"] if answer else None
+                    self._nsids[namespace, other] = -1 if nsid in _UNASSIGNED else nsid
         return self._nsids[namespace, other]
 
     def read_sysctls(self, namespace: Namespace, keys: Iterable[str]) -> dict[str, Optional[str]]:
@@ -197,9 +265,19 @@ class Reader:
         remaining = [route for route in self.routes(namespace) if route.interface != name]
         self._snapshot(namespace).routes = remaining
 
+    # The contract of a backend
 
-def _missing(library: Optional[str]) -> Missing:
-    return Missing(
-        f"the Python library {library} is missing on the node; install python3-pyroute2 (0.7.2 or newer), "
-        "or run the role netvirt.fabric.hypervisor"
-    )
+    def commit(self) -> None:
+        """Nothing is collected."""
+
+    def forget(self) -> None:
+        """Drop what was read and predicted, and the sockets: a namespace may have been made anew under its name."""
+        self._snapshots.clear()
+        self._predicted_namespaces.clear()
+        self._nsids.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Close all sockets."""
+        while self.handles:
+            self.handles.popitem()[1].close()

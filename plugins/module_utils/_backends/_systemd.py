@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import Optional
+from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
@@ -30,6 +30,7 @@ class Systemd:
         self._enable: set[str] = set()
         self._restart: set[str] = set()
         self._hangup: set[str] = set()
+        self._afterwards: list[Callable[[], None]] = []
 
     def show(self, unit: str) -> dict[str, str]:
         """Return the unit's properties as systemd spells them; an unknown unit has LoadState=not-found."""
@@ -57,6 +58,10 @@ class Systemd:
         """Let systemd read its unit files again, with the coming commit."""
         self._reread = True
 
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Have this done at the end of the coming commit, when the units have taken over what else it changes."""
+        self._afterwards.append(action)
+
     def stop(self, unit: str) -> None:
         """Stop the unit at once and let it not start at boot; returns when its processes are gone."""
         if self.show(unit)["LoadState"] != "not-found":
@@ -66,11 +71,12 @@ class Systemd:
         self.forget()
 
     def commit(self) -> None:
-        """Make the collected changes: unit files, enabling, restarts, reloads."""
+        """Make the collected changes: unit files, enabling, restarts, reloads, what comes afterwards."""
         reread, self._reread = self._reread, False
         enable, self._enable = sorted(self._enable), set()
         restart, self._restart = sorted(self._restart), set()
         hangup, self._hangup = sorted(self._hangup - set(restart)), set()
+        afterwards, self._afterwards = self._afterwards, []
         if enable:
             self._run("enable", "--quiet", *enable, timeout=START_SECONDS)  # makes systemd read its unit files again
         elif reread:
@@ -81,6 +87,8 @@ class Systemd:
         if hangup:
             self._run("kill", "--signal=HUP", "--kill-who=main", *hangup)
         self.forget()
+        for action in afterwards:
+            action()
 
     def last_words(self, unit: str) -> str:
         """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing."""
