@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def test_made_repaired_and_removed(client: None) -> None:
 
     output("systemctl", "stop", UNIT)  # as after a boot: no namespace, no service
     output("ip", "netns", "delete", ROUTER)
+    while "c0" in inside(CLIENT, "ip", "-o", "link"):  # the kernel takes its time to end a namespace
+        time.sleep(0.05)
     assert ("dnsmasq_netns", "start") in run(RESOURCES)
     assert client_gets_its_lease()
 

@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 RESTARTING = ("unit", "dnsmasq.conf")
 RELOADING = ("hosts", "opts")
+RECORD = "options.json"
 _MAX_LEASES = 65536  # a client that makes up MAC addresses fills no more memory than this many leases
 
 _UNIT = """
@@ -90,7 +91,7 @@ def paths(name: str) -> dict[str, str]:
     directory = configuration_directory(name)
     return {
         "unit": f"{UNIT_DIRECTORY}/{unit(name)}",
-        **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", "options.json")},
+        **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", RECORD)},
     }
 
 
@@ -102,7 +103,7 @@ def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
         "dnsmasq.conf": _lines(_configuration(spec, account)),
         "hosts": _lines(_hosts(spec)),
         "opts": _lines(_options(spec)),
-        "options.json": json.dumps(spec, indent=1, sort_keys=True) + "\n",
+        RECORD: json.dumps(spec, indent=1, sort_keys=True) + "\n",
     }
     return {short: header(owner) + text for short, text in texts.items()}
 

@@ -75,7 +75,7 @@ class DnsmasqNetns(BaseKind):
         found = {short: node.files.read(path) for short, path in files.paths(name).items()}
         if not any(found.values()) and not os.path.lexists(files.state_directory(name)):
             return None
-        told = self._told(name, found["options.json"].text if found["options.json"] else "")
+        told = self._told(name, getattr(found[files.RECORD], "text", ""))
         texts = dict.fromkeys(found, "")
         if told:
             texts = files.render(told, self._owner(node, name), _dnsmasq.account())
@@ -150,16 +150,14 @@ class DnsmasqNetns(BaseKind):
             yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, name))
             return
         texts = files.render(_options_of(desired), self._owner(node, name), _dnsmasq.account())
-        paths = files.paths(name)
         edited = have["edited"] if have is not None else []
         changed = {
-            short: text
-            for short, text in texts.items()
-            if short in edited or getattr(node.files.read(paths[short]), "text", None) != text
+            short: texts[short]
+            for short, path in files.paths(name).items()
+            if short in edited or getattr(node.files.read(path), "text", None) != texts[short]
         }
         action = _action(have, changed)
-        enable = have is None or not have["enabled"]
-        apply = partial(_apply, node, name, {paths[short]: text for short, text in changed.items()}, action, enable)
+        apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"])
         yield Operation(Stage.SERVICE, action, apply, differences(have, desired))
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
@@ -191,10 +189,16 @@ def _action(have: Optional[Spec], changed: Iterable[str]) -> str:
 
 
 def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bool) -> None:
-    unit = files.unit(name)
-    for path, text in texts.items():
-        node.files.write(path, text, _MODE)
-    if files.paths(name)["unit"] in texts:
+    """Have the files written, then the service take them over, then the options recorded.
+
+    A run that is killed in between leaves files that differ from what the recorded options render to, so that the next
+    one does all of it again.
+    """
+    unit, paths = files.unit(name), files.paths(name)
+    for short, text in texts.items():
+        if short != files.RECORD:
+            node.files.write(paths[short], text, _MODE)
+    if "unit" in texts:
         node.systemd.reread()
     if enable:
         node.systemd.enable(unit)
@@ -202,14 +206,21 @@ def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bo
         node.systemd.reload(unit)
     elif action != "update":
         node.systemd.restart(unit)
+    if files.RECORD in texts:
+        node.systemd.afterwards(partial(_record, node, paths[files.RECORD], texts[files.RECORD]))
+
+
+def _record(node: Node, path: str, text: str) -> None:
+    node.files.write(path, text, _MODE)
+    node.files.commit()
 
 
 def _delete(node: Node, name: str) -> None:
     node.systemd.stop(files.unit(name))
     for path in files.paths(name).values():
         node.files.remove(path)
-    node.files.remove_directory(files.state_directory(name))
     node.files.remove_if_empty(files.configuration_directory(name))
+    node.files.remove_directory(files.state_directory(name))
     node.systemd.reread()
 
 
