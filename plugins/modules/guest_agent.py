@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, netvirt.fabric contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Ask guests through the QEMU guest agent."""
@@ -52,7 +53,7 @@ options:
   probes:
     description:
       - Several questions to several guests. Guests are asked side by side, and so are the questions to one guest.
-      - What goes wrong with one of them stands in its RV(results[].error) and does not fail the task.
+      - What goes wrong with one of them stands in C(error) of its result and does not fail the task.
     type: list
     elements: dict
     suboptions:

@@ -71,8 +71,7 @@ def verify(
 def _leg(guest: Guest, index: int, document: Document, observed: Observed) -> Leg:
     """Return a guest's connection as found; where the node was not asked, what the document says."""
     nic = guest.nics[index]
-    network = document.network(nic.network)
-    assert network is not None, "the document is valid"
+    network = next(item for item in document.networks if item.name == nic.network)
     node = observed.get(guest.node, {})
     compiled = next((item for item in node.get("guests") or [] if item["name"] == guest.name), None)
     mtu = int(compiled["interfaces"][index].get("mtu") or 0) if compiled else 0

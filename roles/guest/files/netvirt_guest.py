@@ -1,12 +1,11 @@
-#!/usr/bin/python3
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the units of guests need on a node.
 
-usage: netvirt-guest accelerator auto|kvm|tcg   print as JSON what guests run on; auto: kvm where a guest boots with it
-       netvirt-guest tap NAME DEVICE MTU        make a tap device of a guest ready
-       netvirt-guest stop NAME SECONDS          ask a guest to shut down and wait until it is off
-       netvirt-guest untap NAME                 delete the guest's tap devices and print their names as JSON
+usage: netvirt_guest.py accelerator auto|kvm|tcg   print as JSON what guests run on; auto: kvm where a guest boots
+       netvirt_guest.py tap NAME DEVICE MTU        make a tap device of a guest ready
+       netvirt_guest.py stop NAME SECONDS          ask a guest to shut down and wait until it is off
+       netvirt_guest.py untap NAME                 delete the guest's tap devices and print their names as JSON
 """
 
 import contextlib
