@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,28 @@ else:
     print("no name")
 """
 
+# Asks for an address and prints the one that is offered, with the DNS servers (RFC 8415, 21.4, 21.6; RFC 3646).
+_SOLICIT = """
+import socket, struct, sys
+mac, index = bytes.fromhex(sys.argv[1].replace(":", "")), socket.if_nametoindex("c0")
+option = lambda code, data: struct.pack("!2H", code, len(data)) + data
+def options(data):
+    while data:
+        code, length = struct.unpack("!2H", data[:4])
+        yield code, data[4:4 + length]
+        data = data[4 + length:]
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+    s.settimeout(3)
+    s.bind(("::", 546, 0, index))
+    ia = option(3, struct.pack("!3I", 1, 0, 0))
+    client, wanted = option(1, struct.pack("!2H", 3, 1) + mac), option(6, bytes([0, 23]))
+    query = b"\\x01abc" + client + ia + option(8, bytes(2)) + wanted
+    s.sendto(query, ("ff02::1:2", 547, 0, index))
+    answer = dict(options(s.recv(4096)[4:]))
+    offered = dict(options(answer[3][12:]))[5][:16]
+    print(socket.inet_ntop(socket.AF_INET6, offered), socket.inet_ntop(socket.AF_INET6, answer[23][:16]))
+"""
+
 
 def inside(namespace: str, *argv: str) -> str:
     """Run a command in a namespace and return what it prints."""
@@ -66,18 +90,22 @@ def converge(check: bool = False, **options: Any) -> Any:
 
 
 def instance() -> Iterator[Object]:
-    """Fixture: the instance, which is gone afterwards."""
+    """Fixture: the instance, which is gone before and after."""
+    _forget()
     yield Object("dnsmasq_netns", name=NAME)
-    unit, directories = (
-        f"/etc/systemd/system/{UNIT}",
-        [f"/etc/netvirt/dnsmasq/{NAME}", f"/var/lib/netvirt/dnsmasq/{NAME}"],
-    )
-    if Path(unit).exists():
-        subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], capture_output=True, check=False)
+    _forget()
+    client_restart()
+
+
+def _forget() -> None:
+    unit = f"/etc/systemd/system/{UNIT}"
+    directories = [f"/etc/netvirt/dnsmasq/{NAME}", f"/var/lib/netvirt/dnsmasq/{NAME}"]
+    if not any(map(os.path.lexists, [unit, *directories])):
+        return
+    subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], capture_output=True, check=False)
     subprocess.run(["rm", "-rf", unit, *directories], check=True)
     subprocess.run(["systemctl", "daemon-reload"], check=True)
     subprocess.run(["systemctl", "reset-failed", UNIT], capture_output=True, check=False)
-    client_restart()
 
 
 def network() -> Iterator[None]:
@@ -142,6 +170,14 @@ def lease(*arguments: str, interface: str = "c0", tries: int = 6) -> dict[str, s
         Path(script.name).unlink()
     pairs = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
     return pairs if "ip" in pairs else {}
+
+
+def offer6() -> tuple[str, str]:
+    """Return the address that the DHCPv6 server offers, and the DNS server."""
+    while "tentative" in inside(CLIENT, "ip", "-6", "address", "show", "dev", "c0", "scope", "link"):
+        time.sleep(0.1)
+    address, server = inside(CLIENT, "python3", "-c", _SOLICIT, CLIENT_MAC).split()
+    return address, server
 
 
 def dns(namespace: str, server: str, name: str, tcp: bool = False) -> str:

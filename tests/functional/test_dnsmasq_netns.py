@@ -29,6 +29,7 @@ from dhcp_lab import (
     leases,
     main_pid,
     network,
+    offer6,
     show,
 )
 from dhcp_lab import instance as dhcp_instance
@@ -126,6 +127,25 @@ def test_router_advertisement_with_mtu(instance: Object, start: str) -> None:
     address, route, _mtu = wait_for_ra()
     assert address.startswith("fd98::")
     assert "default" not in route
+
+
+def test_dhcpv6_reserved_and_dynamic(instance: Object) -> None:
+    both = {**OPTIONS, "ranges": [*OPTIONS["ranges"], {"start": "fd98::100", "end": "fd98::1ff"}]}
+    instance.present(**both, dns_servers=["2001:db8::53", "192.0.2.53"])
+    client_restart()
+    address, server = offer6()
+    assert 0x100 <= int(address.rpartition(":")[2], 16) <= 0x1FF
+    assert server == "2001:db8::53"
+    instance.present(hosts=[RESERVED, {"mac": CLIENT_MAC, "address": "fd98::7", "hostname": "vm7"}], dns_servers=[])
+    assert offer6() == ("fd98::7", "fd98::1")
+    assert lease()["ip"] == "10.98.0.7"
+
+
+@pytest.mark.parametrize("mode", ["dynamic", "static", "ra-only", "slaac", "ra-stateless"])
+@pytest.mark.parametrize("start", ["fd98::100", "::100"])
+def test_dnsmasq_takes_every_mode(instance: Object, mode: str, start: str) -> None:
+    end = {"end": start[:-1] + "f"} if mode == "dynamic" else {}
+    instance.present(**{**OPTIONS, "ranges": [{"start": start, "mode": mode, **end}], "hosts": []})
 
 
 def wait_for_ra() -> tuple[str, str, str]:
