@@ -127,7 +127,8 @@ def build() -> None:
     inside(CLIENT, "ip", "link", "set", "c0", "address", CLIENT_MAC)
     _link("d1", ["10.97.0.1/24"], "c1", CLIENT)
     _link("d2", ["192.0.2.1/24"], "o0", OUTSIDE)
-    inside(SERVER, "sysctl", "-q", "net.ipv4.ip_forward=1")
+    # A router of IPv6 does not listen to its own advertisements.
+    inside(SERVER, "sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     inside(OUTSIDE, "ip", "address", "add", "192.0.2.9/24", "dev", "o0")
     inside(OUTSIDE, "ip", "route", "add", "10.98.0.0/24", "via", "192.0.2.1")
 
