@@ -50,6 +50,7 @@ class Option:
     elements: Optional[str] = None
     options: Optional[Mapping[str, Option]] = None
     partial: bool = False  # suboptions that the user leaves out are left alone; otherwise a value is compared whole
+    public: bool = False  # no secret, although its name makes Ansible think so
 
     def argument(self) -> dict[str, Any]:
         """Return this option as an entry of an Ansible argument spec."""
@@ -62,6 +63,8 @@ class Option:
             entry["choices"] = list(self.choices)
         if self.elements:
             entry["elements"] = self.elements
+        if self.public:
+            entry["no_log"] = False
         if self.options is not None:
             entry["options"] = argument_spec(self.options)
         return entry

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, netvirt.fabric contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Door to the kind ovs_flow."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from engine import Object, apply, output
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, Unavailable
 
 BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}
 FLOWS = ["priority=10,ip,nw_dst=10.0.0.0/8 actions=drop", "table=1,arp actions=NORMAL"]
@@ -283,3 +283,15 @@ def test_the_name_is_only_a_label(flows: Object) -> None:
     assert flows.plan(flows=FLOWS, name="another") == []
     (operation,) = flows.plan(flows=FLOWS[:1], name="no ten")
     assert operation["name"] == "nvtbr/0x10 (no ten)"
+
+
+def test_a_daemon_that_does_not_answer_is_told(flows: Object) -> None:
+    pid = output("pidof", "ovs-vswitchd").strip()
+    output("kill", "-STOP", pid)
+    try:
+        with pytest.raises(
+            Unavailable, match=r"nvtbr.mgmt failed: no answer in time; see: systemctl status ovs-vswitchd"
+        ):
+            apply([{"ovs_flow": {**flows.identity, "flows": FLOWS}}], timeout=1)
+    finally:
+        output("kill", "-CONT", pid)

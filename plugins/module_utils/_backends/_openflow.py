@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -140,7 +141,9 @@ class Openflow:
     def _run(self, version: str, arguments: list[str], lines: Iterable[str] = ()) -> str:
         result = self._call(version, arguments, lines)
         if result.returncode:
-            raise Unavailable(f"ovs-ofctl {' '.join(arguments)} failed: {_reason(result)}")
+            reason = _reason(result)
+            remedy = "" if reason.startswith("Error ") else "; see: systemctl status ovs-vswitchd"
+            raise Unavailable(f"ovs-ofctl {' '.join(arguments)} failed: {reason}{remedy}")
         return result.stdout
 
     def _call(self, version: str, arguments: list[str], lines: Iterable[str]) -> subprocess.CompletedProcess[str]:
@@ -169,6 +172,8 @@ class Openflow:
 
 def _reason(result: subprocess.CompletedProcess[str]) -> str:
     """Return what ovs-ofctl says was wrong; log messages may come before it."""
+    if result.returncode == -signal.SIGALRM:
+        return "no answer in time"
     for line in result.stderr.splitlines():
         if line.startswith(("ovs-ofctl: ", "Error ")):
             return line.split(": ", 1)[1] if line.startswith("ovs-ofctl: ") else line

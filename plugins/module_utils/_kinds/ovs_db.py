@@ -49,7 +49,7 @@ class OvsDb(Kind):
         "record": Option(default=".", canonical=values.text, role=Role.IDENTITY),
         "state": STATE,
         "columns": Option(type="dict", canonical=_names),
-        "keys": Option(type="dict", canonical=_keys),
+        "keys": Option(type="dict", canonical=_keys, public=True),
     }
 
     def label(self, want: Spec) -> str:
@@ -93,9 +93,9 @@ class OvsDb(Kind):
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation, which joins the OVSDB transaction."""
-        assert have is not None
-        types = node.ovsdb.tables[have["table"]]
-        change = _write(types, desired or _emptied(types, have))
+        spec = desired or have or {}
+        types = node.ovsdb.tables[spec["table"]]
+        change = _write(types, spec if desired is not None else _emptied(types, spec))
         action = "update" if desired is not None else "delete"
         yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, _LAST), differences(have, desired))
 

@@ -82,7 +82,7 @@ class OvsTunnel(Kind):
         "remote": Option(canonical=values.address),
         "remotes": Option(type="list", elements="str", canonical=values.unique(values.address)),
         "local_ip": Option(canonical=lambda address: address and values.address(address)),
-        "key": Option(canonical=_key),
+        "key": Option(canonical=_key, public=True),
         "dst_port": Option(type="int", canonical=values.port_number),
         "ttl": Option(canonical=_byte),
         "tos": Option(canonical=_byte),
