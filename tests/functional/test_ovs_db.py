@@ -189,3 +189,14 @@ def test_wrong_values_are_one_line_and_change_nothing(table: str, options: dict[
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(InvalidValue, match=r"columns\.tag must .*; keys\.trunks is no map"):
         row("Port", "nvtp").plan(columns={"tag": -1}, keys={"trunks": {"1": "x"}})
+
+
+def test_a_table_that_is_named_late_is_read_nevertheless() -> None:
+    """What is absent is not known to the others, so that the database is read anew in the middle of the plan."""
+    row("Interface", "nvtp").present(columns={"ingress_policing_burst": 7})
+    absent = {"table": "Interface", "record": "nvtp", "columns": {"ingress_policing_burst": 0}, "state": "absent"}
+    first = {"table": "Port", "record": "nvtp", "columns": {"bond_fake_iface": True}}
+    result = apply([{"ovs_db": first}, {"ovs_db": absent}, {"ovs_bridge": {"name": "nvtbr", "fail_mode": "secure"}}])
+    assert [operation["action"] for operation in result.operations] == ["update", "delete", "update"]
+    assert column("Port", "nvtp", "bond_fake_iface") is True
+    assert column("Interface", "nvtp", "ingress_policing_burst") == 0
