@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sample document with its guests: built, proven, left alone, broken, repaired, changed, taken down."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from netvirt_testing.lab import Lab, PlayResult
+from netvirt_testing.paths import ROOT
+
+DOCUMENT = ROOT / "examples/nat/fabric.yml"
+GUESTS = {"vm1": "compute1", "vm2": "compute2"}
+REPORT = Path("verify.json")
+
+
+def run(lab: Lab, playbook: str, **variables: Any) -> PlayResult:
+    """Run a playbook with the sample document."""
+    return lab.playbook(f"playbooks/{playbook}.yml", "-e", f"@{DOCUMENT}", "-e", json.dumps(variables))
+
+
+def site(lab: Lab, **variables: Any) -> PlayResult:
+    result = run(lab, "site", **variables)
+    assert result.returncode == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def fabric(lab: Lab) -> Iterator[Lab]:
+    """Return the lab with the sample document on it."""
+    site(lab)
+    yield lab
+    result = run(lab, "teardown")
+    assert result.returncode == 0, result.output
+
+
+@pytest.fixture
+def verify(fabric: Lab, tmp_path: Path) -> Callable[[], tuple[list[str], dict[str, Any]]]:
+    """Return a function that runs the playbook verify and returns the lines of its failure and its report by guest."""
+
+    def verified() -> tuple[list[str], dict[str, Any]]:
+        result = run(fabric, "verify", verify_report=str(tmp_path / REPORT))
+        assert not result.changed
+        report = json.loads((tmp_path / REPORT).read_text())
+        assert bool(report["failures"]) == bool(result.returncode), result.output
+        return report["failures"], {guest["guest"]: guest for guest in report["guests"]}
+
+    return verified
+
+
+def pid(lab: Lab, guest: str) -> str:
+    """Return the process of a guest."""
+    unit = f"netvirt-guest-{guest}.service"
+    return lab.run(GUESTS[guest], ["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
+
+
+def upstream(lab: Lab, *words: str) -> None:
+    """Run ip(8) in the upstream host of the lab."""
+    subprocess.run(["ip", "-n", f"nvlab-{lab.name}-up", *words], check=True)
+
+
+def test_guests_prove_the_document(verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+    failures, guests = verify()
+    assert failures == []
+    assert {name: (guest["address"], guest["lease"]) for name, guest in guests.items()} == {
+        "vm1": ("10.0.10.11", True),
+        "vm2": ("10.0.10.12", True),
+    }
+    expected = {"gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10", "MTU 1446"}
+    expected |= {"router 10.0.10.254", "not from upstream"}
+    assert {check["what"] for check in guests["vm1"]["checks"] if check["ok"]} == expected
+
+
+def test_upstream_does_not_reach_a_guest_even_with_a_route(fabric: Lab) -> None:
+    upstream(fabric, "route", "add", "10.0.10.0/24", "via", "203.0.113.10")
+    ping = ["nsenter", f"--net=/run/netns/nvlab-{fabric.name}-up", "--", "ping", "-c", "2", "-W", "1"]
+    try:
+        assert subprocess.run([*ping, "203.0.113.10"], check=False, capture_output=True).returncode == 0
+        assert subprocess.run([*ping, "10.0.10.11"], check=False, capture_output=True).returncode == 1
+    finally:
+        upstream(fabric, "route", "del", "10.0.10.0/24")
+
+
+def test_a_second_run_touches_nothing(fabric: Lab) -> None:
+    def state() -> dict[str, str]:
+        found = {name: pid(fabric, name) for name in GUESTS}
+        for node in fabric.nodes:
+            found[f"{node} next_cfg"] = fabric.run(node, ["ovs-vsctl", "get", "Open_vSwitch", ".", "next_cfg"]).stdout
+        router = ["ip", "netns", "exec", "nv-r1"]
+        found["nft"] = fabric.run("network1", [*router, "nft", "-a", "list", "ruleset"]).stdout
+        found["dnsmasq"] = fabric.run("network1", ["pgrep", "-f", "dnsmasq/blue"]).stdout
+        return found
+
+    before = state()
+    result = site(fabric)
+    assert [f"{task.host}: {task.task}" for task in result.changed] == []
+    assert state() == before
+
+
+def test_a_port_in_the_wrong_vlan(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+    fabric.run("compute1", ["ovs-vsctl", "set", "port", "tap-vm1", "tag=99"])
+    failures, _guests = verify()
+    assert "guest vm1 on compute1, network blue: gateway: expected an answer from 10.0.10.254, found none" in failures
+    assert [(task.host, task.task.split(" : ")[-1]) for task in site(fabric).changed] == [
+        ("compute1", "Converge the node")
+    ]
+    assert verify()[0] == []
+
+
+def test_a_guest_that_is_killed_comes_back(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+    before = pid(fabric, "vm2")
+    fabric.run("compute2", ["kill", "-KILL", before])
+    deadline = time.monotonic() + 20
+    while pid(fabric, "vm2") in ("0", before):
+        assert time.monotonic() < deadline, "vm2 did not come back"
+        time.sleep(0.5)
+    assert verify()[0] == []
+
+
+def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
+    guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
+    before = {name: pid(fabric, name) for name in GUESTS}
+    site(fabric, fabric_guests=[{**guests[0], "memory": 112}, guests[1]])
+    after = {name: pid(fabric, name) for name in GUESTS}
+    assert after["vm1"] != before["vm1"]
+    assert after["vm2"] == before["vm2"]
+
+
+def test_a_guest_that_is_no_longer_listed_is_purged(fabric: Lab) -> None:
+    guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
+    before = pid(fabric, "vm1")
+    site(fabric, fabric_guests=[{**guests[0], "memory": 112}], fabric_nodes={"compute2": {}}, guest_purge=True)
+    assert pid(fabric, "vm1") == before
+    assert fabric.run("compute2", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
+    assert not re.search("tap-vm2", fabric.run("compute2", ["ip", "-o", "link"]).stdout)
+    assert "tap-vm2" not in fabric.run("compute2", ["ovs-vsctl", "list-ports", "br-int"]).stdout.split()
+
+
+def test_the_purged_guest_can_return(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+    site(fabric)
+    assert verify()[0] == []
+
+
+def test_node_info(fabric: Lab) -> None:
+    facts = fabric.module("compute1", "node_info", {"timeout": 10})
+    assert facts["datapath_type"] == facts["datapath_types"][0]
+    assert facts["interfaces"]["tap-vm1"]["mtu"] == 1446
+    shown = {link["ifname"] for link in fabric.json("compute1", ["ip", "-j", "link"])}
+    assert set(facts["interfaces"]) == shown
+
+
+def test_a_guest_that_does_not_run(fabric: Lab) -> None:
+    result = fabric.module("compute1", "guest_agent", {"guest": "nobody"})
+    assert result["msg"].startswith("guest nobody is not running: nothing listens at /run/netvirt/guests/nobody/")
