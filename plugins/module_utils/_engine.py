@@ -99,9 +99,6 @@ class Kind(abc.ABC):
         return ()
 
 
-BaseKind = Kind
-
-
 @dataclass
 class Resource:
     """An object that should be present or absent, and what the engine found out about it."""

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 """Door to the kind netns_router."""
 
@@ -172,7 +173,7 @@ before:
   description:
     - The namespace as it was, in the module's options; O(state) is V(absent) when there was none.
     - Of interfaces and kernel parameters it has those that are listed; when O(state) is V(absent), all interfaces.
-    - RV(before.rp_filter) is missing when the interfaces differ in it.
+    - O(rp_filter) is missing when the interfaces differ in it.
   returned: success
   type: dict
   sample: {name: r1, state: absent}

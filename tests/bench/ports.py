@@ -4,8 +4,8 @@
 
 usage: .venv/bin/python tests/bench/ports.py [--lab NAME] [--node NODE] [--ports N] [--runs N]
 
-The lab must be up. Each run is a whole ansible-playbook with one task: ping, create, run again, remove; in turn, so that
-a slow moment of the machine hits all of them. Prints a Markdown table of medians for docs/performance.md.
+The lab must be up. Each run is a whole ansible-playbook with one task: ping, create, run again, remove; in
+turn, so that a slow moment of the machine hits all of them. Prints a Markdown table of medians.
 """
 
 from __future__ import annotations

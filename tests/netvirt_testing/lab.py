@@ -140,7 +140,8 @@ class Lab:
         outcome = run_ansible(command, TIMEOUT)
         if not outcome.tasks:
             raise LabError(f"{node}: {fqcn} gave no result:\n{outcome.output}")
-        return outcome.tasks[-1].result
+        task = outcome.tasks[-1]
+        return {**task.result, "failed": task in outcome.failed}
 
     def close(self) -> None:
         """End the SSH connections that are kept open."""

@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
@@ -45,7 +45,7 @@ _NEW: Spec = {
 _addresses = values.unique(values.address)
 
 
-class DnsmasqNetns(BaseKind):
+class DnsmasqNetns(Kind):
     """See plugins/modules/dnsmasq_netns.py for the meaning of the options."""
 
     name = "dnsmasq_netns"

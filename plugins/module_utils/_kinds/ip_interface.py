@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional
+from typing import Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
@@ -73,7 +73,7 @@ class IpInterface(Kind):
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """What differs, by stage."""
         if desired is None:
-            assert have is not None
+            have = cast(Spec, have)  # not both are None
             going = have
             removed = _leg.addresses(node, have["namespace"], have["name"], have.get("addresses", ()))
             removed = [address for address in removed if address.cidr in have.get("addresses", ())]

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import BaseKind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -29,7 +29,7 @@ def _to_source(addresses: Any) -> list[str]:
     return result
 
 
-class NatMasquerade(BaseKind):
+class NatMasquerade(Kind):
     """See plugins/modules/nat_masquerade.py for the meaning of the options."""
 
     name = "nat_masquerade"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
@@ -122,7 +122,7 @@ class NetnsRouter(Kind):
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """The namespace, its legs one by one, its parameters, its routes."""
         if desired is None:
-            assert have is not None
+            have = cast(Spec, have)  # not both are None
             name = have["name"]
             yield Operation(
                 Stage.DROP_NAMESPACE,

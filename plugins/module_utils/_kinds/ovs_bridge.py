@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
@@ -160,7 +160,7 @@ class OvsBridge(Kind):
         """One operation, which joins the OVSDB transaction."""
         changes, order = differences(have, desired), 2
         if desired is None:
-            assert have is not None
+            have = cast(Spec, have)  # not both are None
             change, action = _delete(have), "delete"
         elif have is None:
             change, action = _create(desired, node.settings.owner), "create"

@@ -9,7 +9,7 @@ Source of the rules: ovs-vswitchd.conf.db(5), tables Port and Interface.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
@@ -131,7 +131,7 @@ class OvsPortVlan(Kind):
         """One operation, which joins the OVSDB transaction."""
         changes = differences(have, desired)
         if desired is None:
-            assert have is not None
+            have = cast(Spec, have)  # not both are None
             row = node.ovsdb.bridge_of(have["name"])
             if row.name == have["name"] or fake_bridge(node, have["name"]) is not None:
                 raise Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")

@@ -156,8 +156,7 @@ class OvsTunnel(Kind):
             for name in sorted(ports - set(kept)):
                 batch.bridge_of(name).delvalue("ports", batch.find("Port", name))
             for name, remote in kept.items():
-                assert desired is not None
-                _write(batch, name, {**desired, "remote": remote}, node.settings.owner)
+                _write(batch, name, {**(desired or {}), "remote": remote}, node.settings.owner)
 
         yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
@@ -110,7 +110,7 @@ class VethPair(Kind):
         """One operation: a pair is made, changed and removed as a whole."""
         changes = differences(have, desired, self.options)
         if desired is None:
-            assert have is not None
+            have = cast(Spec, have)  # not both are None
             yield Operation(
                 Stage.DROP_LINK, "delete", lambda: _delete(node, have), predict=lambda: _predict_gone(node, have)
             )
@@ -230,8 +230,7 @@ def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
             declared = node.declared("veth_pair", end.link.name, end.namespace)
             if declared is not None and end.place != _place(want):
                 raise Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
-    known = pair.near or pair.far
-    assert known is not None
+    known = cast(End, pair.near or pair.far)
     if known.link.alias != MARK + node.settings.owner:
         peer = f"is {_called(pair.far.place)}" if pair.far else "is in a namespace without a name"
         raise Conflict(
@@ -293,8 +292,7 @@ def _predict(node: Node, have: Optional[Spec], desired: Spec) -> None:
 
 def _predict_moved(node: Node, old: Spec, new: Spec) -> str:
     """Tell the snapshot what an end loses; return its alias."""
-    link = node.netlink.link(*_place(old))
-    assert link is not None
+    link = cast(Link, node.netlink.link(*_place(old)))  # it was observed
     if old.get("namespace") != new.get("namespace"):
         node.netlink.predict_no_link(*_place(old))
     elif old["name"] != new["name"]:
