@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
 
 TABLES = {
@@ -144,6 +145,23 @@ class Ovsdb:
             return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
         except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
             raise self._unreadable(error) from error
+
+    def on_userspace_datapath(self, port: str) -> bool:
+        """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""
+        try:
+            bridge = self.bridge_of(port)
+        except (Missing, Unavailable):
+            return False
+        return bridge is not None and bridge.datapath_type == "netdev"
+
+    def reattach(self, port: str) -> None:
+        """Make ovs-vswitchd open the device of a port again.
+
+        The userspace datapath holds on to a device that was deleted and does not notice the new one of that name. When
+        the datapath loses the port, ovs-vswitchd adds it again; one that is lost already comes back by itself.
+        """
+        command = ["ovs-appctl", f"--timeout={self.timeout}", "dpctl/del-if", "netdev@ovs-netdev", port]
+        run_program(command, self.timeout + 1, "install openvswitch-switch")
 
     def _unreadable(self, error: Exception) -> Unavailable:
         return Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
@@ -107,7 +108,7 @@ class VethPair(Kind):
         return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"])}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
-        """One operation: a pair is made, changed and removed as a whole."""
+        """A pair is made, changed and removed as a whole; the userspace datapath is told of a new device."""
         changes = differences(have, desired, self.options)
         if desired is None:
             have = cast(Spec, have)  # not both are None
@@ -137,6 +138,17 @@ class VethPair(Kind):
                 _predict(node, None, desired)
 
             yield Operation(Stage.LINK, "recreate", recreate, changes, predict)
+        if desired is not None:
+            yield from _reattachments(node, have or {"peer": {}}, desired)
+
+
+def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:
+    """Return the operations for ends that come to be where a port of Open vSwitch waits for them."""
+    half = "name" not in have or "name" not in have["peer"]
+    for old, new in ((have, desired), (have["peer"], desired["peer"])):
+        comes = half or _place(old) != _place(new)
+        if comes and new.get("namespace") is None and node.ovsdb.on_userspace_datapath(new["name"]):
+            yield Operation(Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, new["name"]))
 
 
 def _find(node: Node, want: Spec) -> Optional[Pair]:
