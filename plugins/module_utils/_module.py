@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ def settings(module: AnsibleModule) -> Settings:
 
 def run(module: AnsibleModule, parse: Callable[[], list[Resource]]) -> Result:
     """Converge what ``parse`` returns and return what was done; ends the module with one line on an error."""
+    gc.disable()  # a module ends before a collection pays
     node = None
     try:
         resources = parse()

@@ -26,6 +26,7 @@ from netvirt_testing.lab import Lab
 from netvirt_testing.paths import environment
 
 MEASURED_PYTHON = "/root/measured-python"
+VARIABLES = "variables.json"  # all playbooks are given the list, as hosts are that have it in group_vars
 PEAK_FILE = "/root/measured-python.kib"
 # Runs the module and adds its peak resident memory (getrusage(2), KiB) to a file.
 MEASURE = f"""#!/usr/bin/python3
@@ -51,7 +52,8 @@ def playbooks(directory: Path, count: int) -> dict[str, Path]:
         {"ovs_port_vlan": {"name": f"bench{number}", "bridge": "bench", "tag": 10, "device_required": False}}
         for number in range(count)
     ]
-    create = {"netvirt.fabric.apply": {"resources": [bridge, *ports]}}
+    create = {"netvirt.fabric.apply": {"resources": "{{ bench_resources }}"}}
+    (directory / VARIABLES).write_text(json.dumps({"bench_resources": [bridge, *ports]}), encoding="utf-8")
     remove = {"netvirt.fabric.ovs_bridge": {"name": "bench", "state": "absent"}}
     tasks = {"ping": {"ansible.builtin.ping": {}}, "create": create, "again": create, "remove": remove}
     return {name: playbook(directory, name, task) for name, task in tasks.items()}
@@ -59,7 +61,8 @@ def playbooks(directory: Path, count: int) -> dict[str, Path]:
 
 def timed(lab: Lab, node: str, path: Path, *arguments: str) -> float:
     """Run a playbook and return its seconds; the status must be 0."""
-    command = ["ansible-playbook", "-i", str(lab.inventory), "--limit", node, str(path), *arguments]
+    variables = ["-e", f"@{path.parent / VARIABLES}"]
+    command = ["ansible-playbook", "-i", str(lab.inventory), "--limit", node, *variables, str(path), *arguments]
     start = time.monotonic()
     subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start
