@@ -10,9 +10,11 @@ collected and committed as one transaction, and the commit waits until ovs-vswit
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Callable, Optional
@@ -94,6 +96,9 @@ class Ovsdb:
     @cached_property
     def _schema(self) -> Any:
         """The server's schema in JSON; raises Missing or Unavailable."""
+        # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as
+        # much time as all the rest of a small run.
+        sys.modules.setdefault("importlib_metadata", importlib.metadata)
         try:
             from ovsdbapp.backend.ovs_idl import idlutils
         except ImportError as error:
