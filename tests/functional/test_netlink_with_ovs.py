@@ -61,6 +61,6 @@ def test_pair_made_anew_is_a_port_again_and_whole_again_in_one_run() -> None:
     converges(*resources)
     before = column("Interface", "nvt0", "ofport")
     ip("link", "delete", "nvt0")
-    assert actions(converges(*resources)) == ["create", "set addresses of nvt1", "set routes"]
+    assert actions(converges(*resources)) == ["create", "reattach", "set addresses of nvt1", "set routes"]
     assert column("Interface", "nvt0", "ofport") == before
     assert addresses("nvt1", "nvtr") == ["10.0.10.1/24"]

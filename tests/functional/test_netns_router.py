@@ -350,7 +350,7 @@ def test_run_leaves_no_descriptor_open_and_the_thread_at_home() -> None:
         apply([router(sysctls={"net.ipv4.conf.all.arp_ignore": 1}), wire("nvt0", "nvt1")])
         with pytest.raises(Conflict):
             apply([router(interfaces=[leg("nvtno")])])
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # fewer when what other tests left was collected meanwhile
     assert os.readlink("/proc/thread-self/ns/net") == home
 
 
