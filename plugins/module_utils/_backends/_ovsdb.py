@@ -23,6 +23,10 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _o
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
 
+# To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as much
+# time as all the rest of a small run.
+sys.modules.setdefault("importlib_metadata", importlib.metadata)
+
 TABLES = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version"),
     "Bridge": (
@@ -96,9 +100,6 @@ class Ovsdb:
     @cached_property
     def _schema(self) -> Any:
         """The server's schema in JSON; raises Missing or Unavailable."""
-        # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as
-        # much time as all the rest of a small run.
-        sys.modules.setdefault("importlib_metadata", importlib.metadata)
         try:
             from ovsdbapp.backend.ovs_idl import idlutils
         except ImportError as error:
