@@ -164,7 +164,7 @@ class Reader:
             messages = [
                 message
                 for family in (socket.AF_INET, socket.AF_INET6)
-                for message in self.dump(namespace, lambda netlink: netlink.route("dump", family=family))  # noqa: B023
+                for message in self.dump(namespace, _routes_of(family))
             ]
             snapshot.routes = _netlink_model.routes(messages, snapshot.names)
         return snapshot.routes
@@ -281,3 +281,8 @@ class Reader:
         """Close all sockets."""
         while self.handles:
             self.handles.popitem()[1].close()
+
+
+def _routes_of(family: int) -> Callable[[Any], Iterable[Any]]:
+    """Return the dump of the routes of one address family, as ``Reader.dump`` takes it."""
+    return lambda netlink: netlink.route("dump", family=family)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterable
-from typing import Optional
+from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import header
@@ -108,7 +108,7 @@ def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
     return {short: header(owner) + text for short, text in texts.items()}
 
 
-def parse_options(text: str) -> object:
+def parse_options(text: str) -> Any:
     """Return what the file options.json holds below its header; raises ValueError when that is no JSON."""
     return json.loads(text.partition("\n")[2])
 

@@ -95,7 +95,7 @@ class DnsmasqNetns(Kind):
     def _told(self, name: str, text: str) -> Spec:
         """Return the options in options.json, or none when somebody made them unusable."""
         try:
-            told = validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")  # type: ignore[call-overload]
+            told = validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")
         except (InvalidValue, TypeError, ValueError):
             return {}
         del told["state"]
