@@ -19,7 +19,7 @@ positional: node, facts, hosts, state
 options:
   _input:
     description:
-      - The document, a dictionary of the variables C(fabric_underlay), C(fabric_nodes), C(fabric_external),
+      - The document, a dictionary of the variables C(fabric_underlay), C(fabric_nodes), C(fabric_physical_networks),
         C(fabric_networks), C(fabric_routers), C(fabric_guests), C(fabric_guest_defaults) and C(fabric_owner) of
         the role P(netvirt.fabric.fabric#role). What is missing is empty.
     type: dict

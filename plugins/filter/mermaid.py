@@ -12,12 +12,12 @@ author:
 short_description: Draw a fabric document as a Mermaid flowchart
 version_added: 0.1.0
 description:
-  - Draws the nodes with their routers, DHCP servers and guests, and the networks and external segments between them.
+  - Draws the nodes with their routers, DHCP servers and guests, and the networks and physical networks between them.
   - Fails like P(netvirt.fabric.nodes#filter) when the document has faults.
 options:
   _input:
     description:
-      - The document, a dictionary of the variables C(fabric_underlay), C(fabric_nodes), C(fabric_external),
+      - The document, a dictionary of the variables C(fabric_underlay), C(fabric_nodes), C(fabric_physical_networks),
         C(fabric_networks), C(fabric_routers), C(fabric_guests), C(fabric_guest_defaults) and C(fabric_owner) of
         the role P(netvirt.fabric.fabric#role). What is missing is empty.
     type: dict

@@ -43,11 +43,11 @@ port_number = integer(1, 65535)
 mtu = integer(68, 65535)  # RFC 791 asks for 68; the kernel refuses what the device cannot do
 
 
-def vlan_set(values: Any) -> list[int]:
+def vlan_set(values: Any, lowest: int = 1) -> list[int]:
     """Return the VLAN ids sorted and without repetition."""
     if not isinstance(values, (list, tuple)):
         raise ValueError(f"must be a list of VLAN ids, not {values!r}")
-    return sorted({vlan_id(value) for value in values})
+    return sorted({integer(lowest, 4094)(value) for value in values})
 
 
 def text(value: Any) -> str:

@@ -48,7 +48,8 @@ options:
     type: int
   trunks:
     description:
-      - The exact set of VLANs that a trunk or native port carries, or the word V(all).
+      - The exact set of VLANs that a trunk or native port carries, or the word V(all). The number 0 stands for untagged
+        frames.
       - An empty list is refused, since Open vSwitch takes it for all VLANs.
     type: raw
   cvlans:

@@ -11,6 +11,7 @@ from typing import Optional
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
     AddressRange,
+    Dhcp,
     Document,
     Network,
     Reservation,
@@ -72,6 +73,8 @@ def _check_gateways(network: Network, faults: Faults) -> None:
             faults.add(path, f"needs {_key('cidr', version)}")
         elif gateway and subnet:
             _add(faults, path, _unusable(gateway, subnet))
+        elif subnet and network.router and not faults.at(path):
+            faults.add(path, f"is required in mode bridged: the address of router '{network.router}'")
 
 
 def _add(faults: Faults, path: str, message: Optional[str]) -> None:
@@ -87,13 +90,32 @@ def _check_dhcp(network: Network, faults: Faults) -> None:
         faults.add(dhcp.path, "needs cidr or cidr6 of the network")
     if network.router and dhcp.node:
         faults.add(f"{dhcp.path}.node", f"the server runs beside router '{network.router}'; leave the node out")
-    if network.mode == "isolated" and not dhcp.node:
+    if network.mode in ("isolated", "bridged") and not network.router and not dhcp.node:
         faults.add(f"{dhcp.path}.node", "is required in a network without a router")
+    _check_server(network, dhcp, faults)
     for index, item in enumerate(dhcp.ranges):
         _check_range(network, item, faults)
         for other in dhcp.ranges[:index]:
             if item.overlaps(other):
                 faults.add(item.path, f"{item} overlaps {other}")
+
+
+def _check_server(network: Network, dhcp: Dhcp, faults: Faults) -> None:
+    """On a physical segment nothing is taken for granted: the server has an address and a range that were given."""
+    alone = network.mode == "bridged" and not network.router
+    for version, address in ((4, dhcp.address), (6, dhcp.address6)):
+        path, subnet = f"{dhcp.path}.{_key('address', version)}", network.subnet(version)
+        if address and not alone:
+            faults.add(path, "is for mode bridged without a router; elsewhere the gateway serves")
+        elif alone and subnet and not address:
+            faults.add(path, "is required in mode bridged: the server's own address")
+        elif address and subnet:
+            _add(faults, path, _unusable(address, subnet))
+        elif address:
+            faults.add(path, f"needs {_key('cidr', version)} of the network")
+    path = f"{dhcp.path}.range"
+    if network.mode == "bridged" and network.cidr and not network.ranges(4) and not faults.below(path):
+        faults.add(path, "is required in mode bridged, where others may have addresses")
 
 
 def _check_range(network: Network, item: AddressRange, faults: Faults) -> None:
@@ -104,8 +126,10 @@ def _check_range(network: Network, item: AddressRange, faults: Faults) -> None:
         return
     _add(faults, item.path, _unusable(item.first, subnet) or _unusable(item.last, subnet))
     gateway = network.gateway if item.version == 4 else network.gateway6
-    if gateway and item.overlaps(AddressRange(gateway, gateway)):
-        faults.add(item.path, f"{item} contains the gateway {gateway}")
+    for address, whose in ((gateway, "the gateway"), (network.server(item.version), "the DHCP server's address")):
+        if address and item.overlaps(AddressRange(address, address)):
+            faults.add(item.path, f"{item} contains {whose} {address}")
+            return
 
 
 def _check_reservations(document: Document, network: Network, faults: Faults) -> None:
@@ -126,6 +150,8 @@ def _check_reservations(document: Document, network: Network, faults: Faults) ->
             _add(faults, path, _unusable(address, subnet))
             if address in (network.gateway, network.gateway6):
                 faults.add(path, f"{address} is the gateway of '{network.name}'")
+            elif address == network.server(address.version):
+                faults.add(path, f"{address} is the DHCP server's of '{network.name}'")
             if address in used:
                 faults.add(path, f"{address} is already used by '{used[address]}'")
             used.setdefault(address, host.hostname or host.mac)
@@ -173,13 +199,13 @@ def _check_overlaps(document: Document, router: Router, faults: Faults) -> None:
 
 def _check_external_addresses(document: Document, faults: Faults) -> None:
     """One address on one segment belongs to one router."""
-    used: dict[tuple[str, Address], str] = {}
+    used: dict[tuple[str, int, Address], str] = {}
     for router in document.routers:
         leg = router.external
         if leg is None:
             continue
         for address in leg.addresses():
-            other = used.setdefault((leg.network, address.ip), router.name)
+            other = used.setdefault((leg.network, leg.vlan, address.ip), router.name)
             if other != router.name:
                 path = f"{leg.path}.{_key('address', address.version)}"
                 faults.add(path, f"{address.ip} is already used by router '{other}'")

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check how the parts of a document relate: names, nodes, modes, segments. Addresses have a file of their own."""
+"""Check how the parts of a document relate: names, nodes, modes.
+
+Addresses and what carries the networks have files of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import check_addresses
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_physical import check_physical
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Document,
+    FabricError,
+    Network,
+    PhysicalNetwork,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._read import read_document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
 
@@ -25,7 +34,7 @@ def validate(variables: Any, hosts: Optional[Iterable[str]] = None) -> Document:
     _check_unique_names(document, faults)
     _check_nodes(document, None if hosts is None else frozenset(hosts), faults)
     _check_underlay(document, faults)
-    _check_segments(document, faults)
+    check_physical(document, faults)
     for network in document.networks:
         _check_mode(document, network, faults)
         _check_mtu(network, faults)
@@ -38,7 +47,7 @@ def validate(variables: Any, hosts: Optional[Iterable[str]] = None) -> Document:
 
 
 def _check_unique_names(document: Document, faults: Faults) -> None:
-    for items in (document.segments, document.networks, document.routers, document.guests):
+    for items in (document.physical_networks, document.networks, document.routers, document.guests):
         seen: set[str] = set()
         for item in items:
             if item.name and item.name in seen:
@@ -62,7 +71,8 @@ def _check_underlay(document: Document, faults: Faults) -> None:
     members = document.members()
     underlay = document.underlay
     if underlay is None:
-        if len(members) > 1:
+        tunnelled = [item for item in document.networks if not item.network_type and not item.physical_network]
+        if len(members) > 1 and tunnelled:
             faults.add("fabric_underlay", f"is required, since the document has several nodes ({', '.join(members)})")
         return
     for node in members if not faults.at(f"{underlay.path}.interface") else ():
@@ -71,36 +81,12 @@ def _check_underlay(document: Document, faults: Faults) -> None:
             faults.add(f"{underlay.path}.interface", f"is required, or fabric_nodes.{node}.underlay_interface")
 
 
-def _check_segments(document: Document, faults: Faults) -> None:
-    underlays = {document.underlay.interface} if document.underlay else set()
-    underlays |= {settings.underlay_interface for settings in document.nodes.values()}
-    by_bridge: dict[str, str] = {}
-    by_interface: dict[str, str] = {}
-    vlans: dict[tuple[str, int], str] = {}
-    for segment in document.segments:
-        if segment.bridge in _names.RESERVED:
-            faults.add(f"{segment.path}.bridge", f"{segment.bridge} is the fabric's own; choose another name")
-        if segment.interface and segment.interface in underlays:
-            faults.add(f"{segment.path}.interface", f"{segment.interface} is the underlay's interface")
-        other = by_bridge.setdefault(segment.bridge, segment.interface)
-        if other != segment.interface:
-            faults.add(f"{segment.path}.bridge", f"{segment.bridge} already holds {other}; name another bridge")
-            continue
-        bridge = by_interface.setdefault(segment.interface, segment.bridge)
-        if bridge != segment.bridge:
-            faults.add(f"{segment.path}.interface", f"{segment.interface} is already in bridge {bridge}")
-        name = vlans.setdefault((segment.bridge, segment.vlan), segment.name)
-        if name != segment.name:
-            used = f"VLAN {segment.vlan}" if segment.vlan else "untagged"
-            faults.add(f"{segment.path}.vlan", f"{used} on {segment.bridge} is already used by '{name}'")
-
-
 def _check_mode(document: Document, network: Network, faults: Faults) -> None:
     if network.mode == "isolated":
         if network.router:
             faults.add(f"{network.path}.router", "an isolated network has no router; choose mode routed or nat")
         return
-    if not network.mode:
+    if not network.mode or network.mode == "bridged":
         return
     if not network.router:
         faults.add(f"{network.path}.router", f"is required in mode {network.mode}")
@@ -134,7 +120,14 @@ def _check_references(document: Document, faults: Faults) -> None:
     for network in document.networks:
         check(f"{network.path}.router", network.router, document.router(network.router), "router", "fabric_routers")
     for leg in document.legs():
-        check(f"{leg.path}.network", leg.network, document.segment(leg.network), "segment", "fabric_external")
+        physical = document.physical_network(leg.network)
+        check(f"{leg.path}.network", leg.network, physical, "physical network", "fabric_physical_networks")
+    for network in document.networks:
+        name, physical = network.physical_network, document.physical_network(network.physical_network)
+        check(f"{network.path}.physical_network", name, physical, "physical network", "fabric_physical_networks")
+    for settings in document.nodes.values():
+        for name, uplink in settings.physical_networks.items():
+            check(uplink.path, name, document.physical_network(name), "physical network", "fabric_physical_networks")
     for nic in document.nics():
         check(f"{nic.path}.network", nic.network, document.network(nic.network), "network", "fabric_networks")
 
@@ -151,10 +144,8 @@ def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
     """Yield (path, what it belongs to, name) of every interface in the root namespace of any node."""
     for name in sorted(_names.RESERVED):
         yield "", "the fabric itself", name
-    for segment in document.segments:
-        if segment.bridge not in _names.RESERVED:  # which is reported where segments are checked
-            yield f"{segment.path}.bridge", f"bridge {segment.bridge}", segment.bridge
-        yield f"{segment.path}.interface", f"interface {segment.interface}", segment.interface
+    for physical in document.physical_networks:
+        yield from _physical_names(document, physical)
     for network in document.networks:
         leg = _names.router_leg if network.router else _names.dhcp_leg
         yield f"{network.path}.name", f"network '{network.name}'", leg(network.name)[0]
@@ -163,3 +154,16 @@ def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
     for guest in document.guests:
         for index in range(len(guest.nics)):
             yield f"{guest.path}.name", f"guest '{guest.name}'", _names.tap(guest.name, index)
+
+
+def _physical_names(document: Document, physical: PhysicalNetwork) -> Iterator[tuple[str, str, str]]:
+    """Yield the same of what joins the nodes to a physical network."""
+    if physical.bridge not in _names.RESERVED:  # which is reported where physical networks are checked
+        yield f"{physical.path}.bridge", f"bridge {physical.bridge}", physical.bridge
+    for name in _names.provider_patch(physical.bridge):
+        yield f"{physical.path}.bridge", f"bridge {physical.bridge}", name
+    for name in (*_names.linux_bridge_pair(physical.name), _names.bond(physical.name)):
+        yield f"{physical.path}.name", f"physical network '{physical.name}'", name
+    for uplink in (physical.uplink, *(document.uplink(physical, node) for node in document.members())):
+        for device in uplink.devices():
+            yield uplink.key(), f"interface {device}", device

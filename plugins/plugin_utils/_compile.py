@@ -3,8 +3,9 @@
 
 """Compile a fabric document into what one node needs. Pure functions: the same input gives the same output, no I/O.
 
-A network model is the sum of layers: the switch (``_layout``) makes it isolated; the router makes it routed; address
-translation makes it nat (``_router``). Each layer is a function from a node's place in the fabric to resources.
+A network model is the sum of layers: the switch (``_layout``) makes it isolated; a physical network (``_physical``) in
+place of the tunnels makes it bridged; the router makes it routed; address translation makes it nat (``_router``). Each
+layer is a function from a node's place in the fabric to resources.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _nodes, _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _nodes, _physical, _router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError
@@ -20,17 +21,21 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faul
 
 LAYERS = (
     _layout.bridges,
+    _physical.bridges,
     _layout.uplinks,
+    _physical.uplinks,
     _layout.tunnels,
+    _physical.patches,
     _router.leg_ports,
     _layout.guest_ports,
     _router.legs,
     _router.namespaces,
     _router.translations,
+    _physical.translations,
     _router.dhcp_servers,
 )
 # What says which object is meant, all that an absent resource needs.
-IDENTITY = ("name", "namespace", "bridge", "type")
+IDENTITY = ("name", "namespace", "bridge", "type", "cookie")
 
 
 def compile_node(
@@ -63,23 +68,24 @@ def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
     if state.datapath_type == "netdev":
         _nodes.check_on_link(state, node, peers, faults)
     site = Site(document, node, state, [str(address.ip) for address in peers.values()], mtus)
-    _check_external_interfaces(site, facts, faults)
+    _check_uplinks(site, facts, faults)
     if faults.lines():
         raise FabricError(faults.lines())
     return site
 
 
-def _check_external_interfaces(site: Site, facts: _nodes.Facts, faults: Faults) -> None:
-    """A NIC loses its addresses when it joins a bridge, so the external one must have none to lose."""
-    for segment in site.segments():
-        path = f"{segment.path}.interface"
-        if site.state.mtus and segment.interface not in site.state.mtus:
-            faults.add(path, f"{site.node} has no interface {segment.interface}")
-        addresses = ", ".join(map(str, _nodes.global_addresses(facts, site.node, segment.interface)))
-        if addresses:
-            faults.add(
-                path, f"{segment.interface} of {site.node} carries {addresses}; remove it, or name another interface"
-            )
+def _check_uplinks(site: Site, facts: _nodes.Facts, faults: Faults) -> None:
+    """A NIC loses its addresses when it joins a bridge, so that of a physical network must have none to lose."""
+    for physical in site.attached():
+        uplink = site.document.uplink(physical, site.node)
+        for name in uplink.devices():
+            if site.state.mtus and name not in site.state.mtus:
+                faults.add(uplink.key(), f"{site.node} has no interface {name}")
+        for name in uplink.interfaces:
+            addresses = ", ".join(map(str, _nodes.global_addresses(facts, site.node, name)))
+            if addresses:
+                message = f"{name} of {site.node} carries {addresses}; remove it, or name another interface"
+                faults.add(uplink.key(), message)
 
 
 def _own_site(document: Document, node: str, facts: _nodes.Facts) -> Site:

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, Guest, Network, Router, Segment
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Document,
+    Guest,
+    Network,
+    PhysicalNetwork,
+    Router,
+)
 
 # Opening and closing bracket in Mermaid, shape in DOT.
 SHAPES = {
@@ -40,10 +46,13 @@ class Graph:
 def graph(document: Document) -> Graph:
     """Return the document as a graph."""
     result = Graph(nodes={node: [] for node in document.members()})
-    for segment in document.segments:
-        result.shared.append(_segment(segment))
+    for physical in document.physical_networks:
+        result.shared.append(_segment(physical))
     for network in document.networks:
         result.shared.append(Vertex(f"network_{network.name}", "network", _network_lines(network)))
+        if network.physical_network:
+            wire = _vlan(network.segmentation_id)
+            result.edges.append((f"network_{network.name}", f"segment_{network.physical_network}", wire))
         if network.dhcp and network.dhcp.node:
             _add_dhcp(result, network, network.dhcp.node)
     for router in document.routers:
@@ -53,9 +62,8 @@ def graph(document: Document) -> Graph:
     return result
 
 
-def _segment(segment: Segment) -> Vertex:
-    vlan = f", VLAN {segment.vlan}" if segment.vlan else ""
-    return Vertex(f"segment_{segment.name}", "segment", (segment.name, f"{segment.interface}{vlan}"))
+def _segment(physical: PhysicalNetwork) -> Vertex:
+    return Vertex(f"segment_{physical.name}", "segment", (physical.name, " + ".join(physical.uplink.devices())))
 
 
 def _network_lines(network: Network) -> tuple[str, ...]:
@@ -63,10 +71,15 @@ def _network_lines(network: Network) -> tuple[str, ...]:
     return (network.name, f"{network.mode}, VLAN {network.vlan}", *subnets)
 
 
+def _vlan(vlan: int) -> str:
+    return f"VLAN {vlan}" if vlan else "untagged"
+
+
 def _add_dhcp(result: Graph, network: Network, node: str) -> None:
     vertex = Vertex(f"dhcp_{network.name}", "dhcp", ("DHCP",))
     result.nodes[node].append(vertex)
-    result.edges.append((vertex.id, f"network_{network.name}", _gateways(network)))
+    servers = (network.server(subnet.version) for subnet, _gateway in network.subnets())
+    result.edges.append((vertex.id, f"network_{network.name}", ", ".join(map(str, servers))))
 
 
 def _add_router(result: Graph, document: Document, router: Router) -> None:
@@ -75,7 +88,8 @@ def _add_router(result: Graph, document: Document, router: Router) -> None:
     for network in document.networks_of(router.name):
         result.edges.append((vertex.id, f"network_{network.name}", _gateways(network)))
     if router.external:
-        addresses = ", ".join(map(str, router.external.addresses()))
+        vlan = [_vlan(router.external.vlan)] if router.external.vlan else []
+        addresses = ", ".join([*vlan, *map(str, router.external.addresses())])
         result.edges.append((vertex.id, f"segment_{router.external.network}", addresses))
 
 

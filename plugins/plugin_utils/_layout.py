@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The switch of a node: bridges, tunnels and the ports of guests. This much alone makes an isolated network."""
+"""The switch of a node: br-int, tunnels and the ports of guests. This much alone makes an isolated network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, Network, NodeState, Router, Segment
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Document,
+    Network,
+    NodeState,
+    PhysicalNetwork,
+    Router,
+)
 
 Resource = dict[str, dict[str, Any]]
 """One entry of an apply list: {module name: options}."""
@@ -31,10 +37,9 @@ class Site:
         """Return the routers that stand on this node."""
         return [router for router in self.document.routers if router.node == self.node]
 
-    def segments(self) -> list[Segment]:
-        """Return the external segments that this node's routers have legs on."""
-        used = {router.external.network for router in self.routers() if router.external}
-        return [segment for segment in self.document.segments if segment.name in used]
+    def attached(self) -> list[PhysicalNetwork]:
+        """Return the physical networks that this node is joined to."""
+        return self.document.attached(self.node)
 
 
 def access_port(name: str, bridge: str, vlan: int, **options: Any) -> Resource:
@@ -44,12 +49,11 @@ def access_port(name: str, bridge: str, vlan: int, **options: Any) -> Resource:
 
 
 def bridges(site: Site) -> list[Resource]:
-    """Return the node's bridges, without their ports."""
+    """Return br-int, br-tun and br-phy, without their ports."""
     state = site.state
     names: dict[str, dict[str, Any]] = {_names.INTEGRATION: {}}
     if site.document.underlay:
         names[_names.TUNNEL] = {}
-    names.update({segment.bridge: {} for segment in site.segments()})
     if _has_underlay_bridge(site):
         names[_names.UNDERLAY] = {"hwaddr": state.underlay_mac}
     common = {"datapath_type": state.datapath_type, "fail_mode": "standalone"}
@@ -57,24 +61,8 @@ def bridges(site: Site) -> list[Resource]:
 
 
 def uplinks(site: Site) -> list[Resource]:
-    """Return what joins the node's NICs to its bridges: the external ones, and the underlay's where OVS needs it."""
-    resources: list[Resource] = []
-    for bridge in dict.fromkeys(segment.bridge for segment in site.segments()):
-        resources.extend(_external_uplink(site, bridge))
-    if _has_underlay_bridge(site):
-        resources.extend(_underlay_uplink(site.state))
-    return resources
-
-
-def _external_uplink(site: Site, bridge: str) -> list[Resource]:
-    segments = [segment for segment in site.segments() if segment.bridge == bridge]
-    name = segments[0].interface
-    vlans = sorted(segment.vlan for segment in segments)
-    trunks: Any = vlans if all(vlans) else "all"
-    return [
-        {"ovs_port_vlan": {"name": name, "bridge": bridge, "mode": "trunk", "trunks": trunks}},
-        {"ip_interface": {"name": name, "up": True}},
-    ]
+    """Return what joins the underlay's NIC to its bridge, where OVS needs it."""
+    return _underlay_uplink(site.state) if _has_underlay_bridge(site) else []
 
 
 def _has_underlay_bridge(site: Site) -> bool:
@@ -120,8 +108,8 @@ def tunnels(site: Site) -> list[Resource]:
 
 
 def _patches(document: Document) -> list[Resource]:
-    """Return both ends of the patch; only the fabric's VLANs pass, and without a network there is no patch."""
-    vlans = sorted(network.vlan for network in document.networks)
+    """Return both ends of the patch; only VLANs that tunnels carry pass, and without any there is no patch."""
+    vlans = sorted(network.vlan for network in document.networks if network.tunnelled())
     ends = (
         (_names.INTEGRATION, _names.PATCH_TO_TUNNEL, _names.PATCH_TO_INTEGRATION),
         (_names.TUNNEL, _names.PATCH_TO_INTEGRATION, _names.PATCH_TO_TUNNEL),

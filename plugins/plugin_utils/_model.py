@@ -11,13 +11,16 @@ and one fault does not draw others after it. ``validate()`` hands out a document
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Optional, Union
 
 Address = Union[IPv4Address, IPv6Address]
 Interface = Union[IPv4Interface, IPv6Interface]
 Subnet = Union[IPv4Network, IPv6Network]
+
+LOCAL, FLAT, VLAN = "local", "flat", "vlan"
+"""Types of networks that no tunnel carries, as Neutron calls them."""
 
 
 class FabricError(Exception):
@@ -41,23 +44,50 @@ class Underlay:
 
 
 @dataclass(frozen=True)
+class Uplink:
+    """What joins a bridge to a physical network: NICs, of which several make a bond, or a Linux bridge.
+
+    Without both it says nothing, and another one holds.
+    """
+
+    interfaces: tuple[str, ...] = ()
+    linux_bridge: str = ""
+    bond_mode: str = ""
+    lacp: str = ""
+    path: str = field(default="", compare=False)
+
+    def devices(self) -> tuple[str, ...]:
+        """Return the names of the devices that must be there already."""
+        return self.interfaces or ((self.linux_bridge,) if self.linux_bridge else ())
+
+    def key(self) -> str:
+        """Return the path in the document of what it consists of."""
+        names = ("linux_bridge",) if self.linux_bridge else ("interfaces",) if len(self.interfaces) > 1 else ()
+        return f"{self.path}.{(names or ('interface',))[0]}"
+
+
+@dataclass(frozen=True)
 class NodeSettings:
-    """What the document says of one node, in place of what is found there."""
+    """What the document says of one node, in place of what is found there or holds for all nodes.
+
+    ``physical_networks`` holds uplinks by the name of their physical network.
+    """
 
     underlay_interface: str = ""
     underlay_address: Optional[Interface] = None
     datapath_type: str = ""
+    physical_networks: dict[str, Uplink] = field(default_factory=dict)
     path: str = ""
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A physical segment which routers have their external legs on. ``vlan`` 0: untagged."""
+class PhysicalNetwork:
+    """A network that is there without the fabric, and the bridge that joins nodes to it. ``mtu`` 0: its uplinks'."""
 
     name: str
-    interface: str
     bridge: str
-    vlan: int
+    uplink: Uplink
+    mtu: int
     path: str
 
 
@@ -110,19 +140,28 @@ class Dhcp:
     options: tuple[dict[str, Any], ...]
     hosts: tuple[Reservation, ...]
     node: str
+    address: Optional[IPv4Address]
+    address6: Optional[IPv6Address]
     path: str
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of guests: one VLAN of the fabric. ``mtu`` 0: as large as the underlay allows.
+    """A network of guests: one VLAN of the fabric. ``mtu`` 0: as large as what carries it allows.
 
-    ``gateway`` is the address of the router; in a network without a router, that of its DHCP server.
+    ``network_type`` says what carries it from node to node: local, flat, vlan, a type of tunnel, or nothing, which is
+    the underlay's. ``segmentation_id`` is the VLAN on the wire of a physical network, 0 for untagged.
+
+    ``gateway`` is the address of the router; in an isolated network, that of its DHCP server; in a bridged one without
+    a router of ours, that of whatever routes there.
     """
 
     name: str
     mode: str
     vlan: int
+    network_type: str
+    physical_network: str
+    segmentation_id: int
     cidr: Optional[IPv4Network]
     gateway: Optional[IPv4Address]
     cidr6: Optional[IPv6Network]
@@ -131,6 +170,20 @@ class Network:
     router: str
     dhcp: Optional[Dhcp]
     path: str
+
+    def tunnelled(self) -> bool:
+        """Return whether tunnels carry it."""
+        return self.network_type not in (LOCAL, FLAT, VLAN)
+
+    def translated(self) -> bool:
+        """Return whether it has another VLAN on the wire than inside; untagged is no VLAN."""
+        return self.network_type == VLAN and self.segmentation_id != self.vlan
+
+    def server(self, version: int) -> Optional[Address]:
+        """Return the address of a DHCP server that does not run beside a router."""
+        if version == 4:
+            return (self.dhcp and self.dhcp.address) or (None if self.mode == "bridged" else self.gateway)
+        return (self.dhcp and self.dhcp.address6) or (None if self.mode == "bridged" else self.gateway6)
 
     def subnets(self) -> list[tuple[Subnet, Optional[Address]]]:
         """Return its subnets, IPv4 first, each with the gateway's address in it."""
@@ -148,12 +201,15 @@ class Network:
         """Return the ranges from which DHCP gives leases of IP version 4 or 6.
 
         Without a range in the document: for IPv4 the longer of the two stretches that the gateway leaves of the subnet,
-        for IPv6 none, since guests then configure themselves (SLAAC).
+        but none on a physical segment, where others may have addresses; for IPv6 none, since guests then configure
+        themselves (SLAAC).
         """
         if not self.dhcp or not self.subnet(version):
             return []
         given = [item for item in self.dhcp.ranges if item.version == version]
-        if given or version == 6 or not self.cidr or not self.gateway or self.gateway not in self.cidr:
+        if given or version == 6 or self.mode == "bridged":
+            return given
+        if not self.cidr or not self.gateway or self.gateway not in self.cidr:
             return given
         below = AddressRange(self.cidr[1], self.gateway - 1)
         above = AddressRange(self.gateway + 1, self.cidr[-2])
@@ -162,13 +218,14 @@ class Network:
 
 @dataclass(frozen=True)
 class ExternalLeg:
-    """A router's leg on an external segment."""
+    """A router's leg on a physical network. ``vlan`` 0: untagged."""
 
     network: str
     address: Optional[IPv4Interface]
     gateway: Optional[IPv4Address]
     address6: Optional[IPv6Interface]
     gateway6: Optional[IPv6Address]
+    vlan: int
     path: str
 
     def addresses(self) -> list[Interface]:
@@ -223,7 +280,7 @@ class Document:
     owner: str
     underlay: Optional[Underlay]
     nodes: dict[str, NodeSettings] = field(default_factory=dict)
-    segments: tuple[Segment, ...] = ()
+    physical_networks: tuple[PhysicalNetwork, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
     guests: tuple[Guest, ...] = ()
@@ -250,9 +307,39 @@ class Document:
         """Return the router of that name."""
         return next((router for router in self.routers if router.name == name), None)
 
-    def segment(self, name: str) -> Optional[Segment]:
-        """Return the external segment of that name."""
-        return next((segment for segment in self.segments if segment.name == name), None)
+    def physical_network(self, name: str) -> Optional[PhysicalNetwork]:
+        """Return the physical network of that name."""
+        return next((physical for physical in self.physical_networks if physical.name == name), None)
+
+    def carried_by(self, physical: PhysicalNetwork) -> list[Network]:
+        """Return the networks that a physical network carries, in the order of their VLANs."""
+        found = [network for network in self.networks if network.physical_network == physical.name]
+        return sorted(found, key=lambda network: network.vlan)
+
+    def nodes_of(self, network: Network) -> set[str]:
+        """Return the nodes on which a network has a guest, its router or its DHCP server."""
+        router = self.router(network.router)
+        nodes = {guest.node for guest, _nic in self.nics_on(network.name)}
+        nodes |= {router.node} if router else set()
+        nodes |= {network.dhcp.node} if network.dhcp else set()
+        return nodes - {""}
+
+    def attached(self, node: str) -> list[PhysicalNetwork]:
+        """Return the physical networks that a node is joined to: what stands on it needs them, or the node lists them.
+
+        A node carries all networks of a physical network or none.
+        """
+        used = set(self.nodes[node].physical_networks if node in self.nodes else ())
+        used |= {router.external.network for router in self.routers if router.external and router.node == node}
+        used |= {network.physical_network for network in self.networks if node in self.nodes_of(network)}
+        return [physical for physical in self.physical_networks if physical.name in used]
+
+    def uplink(self, physical: PhysicalNetwork, node: str) -> Uplink:
+        """Return what joins a node to a physical network; of what the node has no own, that of all nodes holds."""
+        settings, base = self.nodes.get(node), physical.uplink
+        own = settings.physical_networks.get(physical.name, base) if settings else base
+        devices = own if own.devices() else base
+        return replace(devices, bond_mode=own.bond_mode or base.bond_mode, lacp=own.lacp or base.lacp)
 
     def networks_of(self, router: str) -> list[Network]:
         """Return the networks that a router serves, in the order of the document."""

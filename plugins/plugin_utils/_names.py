@@ -31,6 +31,26 @@ def interface(prefix: str, name: str, suffix: str = "") -> str:
     return f"{full[: INTERFACE_NAME_MAX - 8]}{_digest(full)[:8]}"
 
 
+def provider_patch(bridge: str) -> tuple[str, str]:
+    """Return the two ends of the patch to a provider bridge: the port of br-int, that of the bridge (as in Neutron)."""
+    return interface("int", bridge), interface("phy", bridge)
+
+
+def bond(physical_network: str) -> str:
+    """Return the port of a provider bridge that is a bond."""
+    return interface("bond", physical_network)
+
+
+def linux_bridge_pair(physical_network: str) -> tuple[str, str]:
+    """Return the veth that joins a provider bridge to a Linux bridge: the end in the former, that in the latter."""
+    return interface("lp", physical_network), interface("lb", physical_network)
+
+
+def cookie(owner: str) -> str:
+    """Return the cookie of the flows of a document; 60 bits, so that it is neither 0 nor all ones in practice."""
+    return f"0x1{_digest('flows', owner)[:14]}"
+
+
 def router_namespace(router: str) -> str:
     """Return the name of a router's namespace."""
     return f"nv-{router}"

@@ -16,11 +16,13 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    LOCAL,
     Document,
     Interface,
     Network,
     NodeSettings,
     NodeState,
+    PhysicalNetwork,
     Underlay,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
@@ -75,20 +77,48 @@ def underlay_addresses(document: Document, facts: Facts, faults: Faults) -> dict
 
 
 def network_mtus(document: Document, facts: Facts, faults: Faults) -> dict[str, int]:
-    """Return the MTU of every network, in bytes: what the document asks for, or the most that the underlay carries."""
-    most = _most(document, facts, faults)
-    for network in document.networks if most else ():
-        _check_mtu(network, most, faults)
-    return {network.name: network.mtu or most for network in document.networks}
+    """Return the MTU of every network, in bytes: what the document asks for, or the most that what carries it does."""
+    tunnels = _most(document, facts, faults) if any(network.tunnelled() for network in document.networks) else 0
+    limits = {
+        physical.name: _physical_mtu(document, physical, facts, faults) for physical in document.physical_networks
+    }
+    result = {}
+    for network in document.networks:
+        if network.physical_network:
+            most, carrier = limits[network.physical_network], f"physical network '{network.physical_network}'"
+        else:
+            most, carrier = tunnels if network.tunnelled() else DEFAULT_MTU, "the underlay"
+        if most and network.network_type != LOCAL:
+            _check_mtu(network, most, carrier, faults)
+        result[network.name] = network.mtu or most
+    return result
 
 
-def _check_mtu(network: Network, most: int, faults: Faults) -> None:
+def _check_mtu(network: Network, most: int, carrier: str, faults: Faults) -> None:
     if network.mtu > most:
-        faults.add(f"{network.path}.mtu", f"{network.mtu} is more than the {most} that the underlay leaves for guests")
+        faults.add(f"{network.path}.mtu", f"{network.mtu} is more than the {most} that {carrier} leaves for guests")
     elif most < _mtu.IPV6_MIN and network.cidr6:
-        faults.add(f"{network.path}.cidr6", f"the underlay leaves an MTU of {most}, IPv6 needs {_mtu.IPV6_MIN}")
+        faults.add(f"{network.path}.cidr6", f"{carrier} leaves an MTU of {most}, IPv6 needs {_mtu.IPV6_MIN}")
     elif most < _mtu.IPV4_MIN:
-        faults.add(f"{network.path}.mtu", f"the underlay leaves an MTU of {most}, IPv4 needs {_mtu.IPV4_MIN}")
+        faults.add(f"{network.path}.mtu", f"{carrier} leaves an MTU of {most}, IPv4 needs {_mtu.IPV4_MIN}")
+
+
+def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, faults: Faults) -> int:
+    """Return what the document says, else the least MTU of the uplinks; 0 where it cannot be told.
+
+    Nobody need know it where no guest is on the physical network, only routers' external legs.
+    """
+    if physical.mtu or not document.carried_by(physical):
+        return physical.mtu
+    mtus = []
+    for node in document.members():
+        for name in document.uplink(physical, node).devices() if physical in document.attached(node) else ():
+            mtu = _interfaces(facts, node).get(name, {}).get("mtu")
+            if mtu:
+                mtus.append(int(mtu))
+            else:
+                _add_unknown(node, f"the MTU of its uplink {name}", f"{physical.path}.mtu", facts, faults)
+    return min(mtus, default=0)
 
 
 def _most(document: Document, facts: Facts, faults: Faults) -> int:

@@ -12,6 +12,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _convert, _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    FLAT,
+    LOCAL,
+    VLAN,
     AddressRange,
     Dhcp,
     Document,
@@ -20,14 +23,17 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Network,
     Nic,
     NodeSettings,
+    PhysicalNetwork,
     Reservation,
     Router,
-    Segment,
     Underlay,
+    Uplink,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults, Reader
 
-MODES = ("isolated", "routed", "nat")
+MODES = ("isolated", "routed", "nat", "bridged")
+NETWORK_TYPES = (LOCAL, FLAT, VLAN, *_mtu.OVERHEAD)
+BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
 DEFAULT_OWNER = "fabric"
 DEFAULT_LEASE = "24h"
 DEFAULT_MEMORY = 512
@@ -52,7 +58,7 @@ def _document(reader: Reader) -> Document:
         owner=owner,
         underlay=reader.child("fabric_underlay", _underlay) if reader.raw("fabric_underlay") else None,
         nodes=reader.mapping("fabric_nodes", _node_settings),
-        segments=reader.children("fabric_external", _segment),
+        physical_networks=reader.children("fabric_physical_networks", _physical_network),
         networks=reader.children("fabric_networks", _network),
         routers=reader.children("fabric_routers", _router),
         guests=reader.children("fabric_guests", lambda item: _guest(item, owner, defaults)),
@@ -76,6 +82,7 @@ def _underlay(reader: Reader) -> Underlay:
 
 def _node_settings(reader: Reader) -> NodeSettings:
     return NodeSettings(
+        physical_networks=reader.mapping("physical_networks", _uplink),
         underlay_interface=reader.get("underlay_interface", _values.interface_name, ""),
         underlay_address=reader.get("underlay_address", _convert.interface, None),
         datapath_type=reader.get("datapath_type", _convert.choice("system", "netdev"), ""),
@@ -83,27 +90,53 @@ def _node_settings(reader: Reader) -> NodeSettings:
     )
 
 
-def _segment(reader: Reader) -> Segment:
-    return Segment(
+def _physical_network(reader: Reader) -> PhysicalNetwork:
+    return PhysicalNetwork(
         name=reader.get("name", _convert.name, "", required=True),
-        interface=reader.get("interface", _values.interface_name, "", required=True),
         bridge=reader.get("bridge", _values.interface_name, _names.EXTERNAL),
-        vlan=reader.get("vlan", _values.vlan_id, 0),
+        uplink=_uplink(reader),
+        mtu=reader.get("mtu", _mtu_value, 0),
         path=reader.path,
     )
+
+
+def _uplink(reader: Reader) -> Uplink:
+    """Return what joins a bridge to a physical network: one of three keys says it."""
+    interface = reader.get("interface", _values.interface_name, "")
+    interfaces = reader.values("interfaces", _values.interface_name)
+    linux_bridge = reader.get("linux_bridge", _values.interface_name, "")
+    bond_mode = reader.get("bond_mode", _convert.choice(*BOND_MODES), "")
+    lacp = reader.get("lacp", _convert.choice("off", "active", "passive"), "")
+    given = [key for key in ("interface", "interfaces", "linux_bridge") if reader.raw(key) is not None]
+    if len(given) > 1:
+        reader.faults.add(reader.at(given[1]), f"cannot be combined with {given[0]}")
+    elif given == ["interfaces"] and len(set(interfaces)) < max(2, len(reader.items("interfaces"))):
+        if not reader.faults.below(reader.at("interfaces")):
+            reader.faults.add(reader.at("interfaces"), "makes a bond and needs two different ones or more")
+    elif given and given != ["interfaces"] and (bond_mode or lacp):
+        reader.faults.add(reader.at("bond_mode" if bond_mode else "lacp"), f"{given[0]} makes no bond; use interfaces")
+    if bond_mode == "balance-tcp" and lacp in ("", "off"):
+        reader.faults.add(reader.at("bond_mode"), "balance-tcp needs lacp active or passive")
+    return Uplink((interface,) if interface else interfaces, linux_bridge, bond_mode, lacp, reader.path)
 
 
 def _network(reader: Reader) -> Network:
     cidr = reader.get("cidr", _convert.network4, None)
     cidr6 = reader.get("cidr6", _convert.network6, None)
+    mode = reader.get("mode", _convert.choice(*MODES), "", required=True)
+    vlan = reader.get("vlan", _values.vlan_id, 0, required=True)
+    network_type = reader.get("network_type", _convert.choice(*NETWORK_TYPES), "")
     return Network(
         name=reader.get("name", _convert.name, "", required=True),
-        mode=reader.get("mode", _convert.choice(*MODES), "", required=True),
-        vlan=reader.get("vlan", _values.vlan_id, 0, required=True),
+        mode=mode,
+        vlan=vlan,
+        network_type=network_type,
+        physical_network=reader.get("physical_network", _convert.name, ""),
+        segmentation_id=reader.get("segmentation_id", _values.vlan_id, vlan if network_type == VLAN else 0),
         cidr=cidr,
-        gateway=reader.get("gateway", _convert.address4, _first(cidr)),
+        gateway=reader.get("gateway", _convert.address4, _first(cidr, mode)),
         cidr6=cidr6,
-        gateway6=reader.get("gateway6", _convert.address6, _first(cidr6)),
+        gateway6=reader.get("gateway6", _convert.address6, _first(cidr6, mode)),
         mtu=reader.get("mtu", _mtu_value, 0),
         router=reader.get("router", _convert.name, ""),
         dhcp=reader.child("dhcp", _dhcp),
@@ -111,9 +144,12 @@ def _network(reader: Reader) -> Network:
     )
 
 
-def _first(subnet: Any) -> Any:
-    """Return the first address for hosts, which is the gateway unless the document says otherwise (as in Neutron)."""
-    return subnet[1] if subnet else None
+def _first(subnet: Any, mode: str) -> Any:
+    """Return the first address for hosts, which is the gateway unless the document says otherwise (as in Neutron).
+
+    On a physical segment somebody else has it, or another.
+    """
+    return subnet[1] if subnet and mode != "bridged" else None
 
 
 def _dhcp(reader: Reader) -> Dhcp:
@@ -130,6 +166,8 @@ def _dhcp(reader: Reader) -> Dhcp:
         options=_dhcp_options(reader),
         hosts=reader.children("hosts", _reservation),
         node=reader.get("node", _convert.text, ""),
+        address=reader.get("address", _convert.address4, None),
+        address6=reader.get("address6", _convert.address6, None),
         path=reader.path,
     )
 
@@ -181,6 +219,7 @@ def _external_leg(reader: Reader) -> ExternalLeg:
         gateway=reader.get("gateway", _convert.address4, None),
         address6=reader.get("address6", _convert.interface6, None),
         gateway6=reader.get("gateway6", _convert.address6, None),
+        vlan=reader.get("vlan", _values.vlan_id, 0),
         path=reader.path,
     )
     if reader.raw("address") is None and reader.raw("address6") is None:

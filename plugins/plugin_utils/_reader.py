@@ -26,6 +26,10 @@ class Faults:
         """Return whether one of these paths has a fault, so that what follows from it need not be reported, too."""
         return any(path in paths for path, _message in self._found)
 
+    def below(self, path: str) -> bool:
+        """Return whether a path or an item of the list there has a fault."""
+        return any(found == path or found.startswith(f"{path}[") for found, _message in self._found)
+
     def in_names(self, section: str) -> bool:
         """Return whether the names in a list of the document could not all be read."""
         pattern = re.compile(rf"{section}(\[\d+\](\.name)?)?")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names, _physical
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import reservations
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
@@ -16,8 +16,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Document,
     ExternalLeg,
     Network,
+    PhysicalNetwork,
     Router,
-    Segment,
 )
 
 # An address of one leg must not be answered or used on another (Documentation/networking/ip-sysctl.rst of the kernel).
@@ -32,9 +32,10 @@ def leg_ports(site: Site) -> list[Resource]:
     for router in site.routers():
         for network in site.document.networks_of(router.name):
             resources.append(access_port(_names.router_leg(network.name)[0], _names.INTEGRATION, network.vlan))
-        segment = _segment(site.document, router)
-        if segment:
-            resources.append(access_port(_names.external_leg(router.name)[0], segment.bridge, segment.vlan))
+        physical = _outside(site.document, router)
+        if physical and router.external:
+            name, vlan = _names.external_leg(router.name)[0], router.external.vlan
+            resources.append(_physical.segment_port(name, physical.bridge, vlan))
     for network, _dhcp_options in _served_alone(site):
         resources.append(access_port(_names.dhcp_leg(network.name)[0], _names.INTEGRATION, network.vlan))
     return resources
@@ -48,10 +49,10 @@ def legs(site: Site) -> list[Resource]:
         for network in site.document.networks_of(router.name):
             ends = _names.router_leg(network.name)
             resources.append(_leg(site, ends, namespace, site.mtus.get(network.name)))
-        segment = _segment(site.document, router)
-        if segment:
+        physical = _outside(site.document, router)
+        if physical:
             ends = _names.external_leg(router.name)
-            resources.append(_leg(site, ends, namespace, site.state.mtus.get(segment.interface)))
+            resources.append(_leg(site, ends, namespace, _physical.mtu(site, physical)))
     for network, _dhcp_options in _served_alone(site):
         namespace = _names.dhcp_namespace(network.name)
         resources.append(_leg(site, _names.dhcp_leg(network.name), namespace, site.mtus.get(network.name)))
@@ -71,8 +72,8 @@ def _leg(site: Site, ends: tuple[str, str], namespace: str, mtu: int | None) -> 
     return {"veth_pair": {"name": outer, **both, "peer": peer}}
 
 
-def _segment(document: Document, router: Router) -> Segment | None:
-    return document.segment(router.external.network) if router.external else None
+def _outside(document: Document, router: Router) -> PhysicalNetwork | None:
+    return document.physical_network(router.external.network) if router.external else None
 
 
 def _served_alone(site: Site) -> list[tuple[Network, Dhcp]]:
@@ -121,7 +122,7 @@ def _dhcp_namespace(network: Network) -> Resource:
     return {
         "netns_router": {
             "name": _names.dhcp_namespace(network.name),
-            "interfaces": [_interface(_names.dhcp_leg(network.name)[1], _gateway_addresses(network))],
+            "interfaces": [_interface(_names.dhcp_leg(network.name)[1], _server_addresses(network))],
             "routes": [],
             "ip_forward": False,
             "ipv6_forward": False,
@@ -135,6 +136,10 @@ def _interface(name: str, addresses: list[str]) -> dict[str, Any]:
 
 def _gateway_addresses(network: Network) -> list[str]:
     return [f"{gateway}/{subnet.prefixlen}" for subnet, gateway in network.subnets()]
+
+
+def _server_addresses(network: Network) -> list[str]:
+    return [f"{network.server(subnet.version)}/{subnet.prefixlen}" for subnet, _gateway in network.subnets()]
 
 
 def translations(site: Site) -> list[Resource]:
@@ -198,7 +203,7 @@ def _dhcp(site: Site, network: Network, dhcp: Dhcp, namespace: str, interface: s
         "dns_forwarders": _texts(dhcp.dns_forwarders),
         "options": [dict(option) for option in dhcp.options],
         "domain": dhcp.domain,
-        "router": str(network.gateway) if network.router and network.cidr else "",
+        "router": str(network.gateway) if network.mode != "isolated" and network.gateway else "",
         "ra_router": bool(network.router),
     }
     if network.name in site.mtus:

@@ -94,9 +94,10 @@ def checks(document: Document, legs: Sequence[Leg], outside: Outside, peers: int
 
 
 def _gateway(leg: Leg) -> Iterator[Check]:
-    if not leg.network.router and not leg.network.dhcp:
+    network = leg.network
+    if not network.router and not network.dhcp and network.mode != "bridged":
         return
-    for _subnet, gateway in leg.network.subnets():
+    for _subnet, gateway in network.subnets():
         if gateway and gateway.version in leg.versions():
             yield _reached(leg, gateway, _titled("gateway", gateway))
 
@@ -137,6 +138,10 @@ def _joined(one: Network, other: Network) -> bool | None:
     """Return whether the first network reaches the other; None where things outside the fabric decide."""
     if one.router and one.router == other.router:
         return True
+    if "isolated" in (one.mode, other.mode):
+        return False
+    if other.mode != "nat" and "bridged" in (one.mode, other.mode):
+        return None
     if not one.router or not other.router or other.mode == "nat":
         return False
     return None
@@ -153,6 +158,8 @@ def _outside(document: Document, leg: Leg, outside: Outside) -> Iterator[Check]:
         if address.version not in leg.versions():
             continue
         title = _titled("upstream", address)
+        if leg.network.mode == "bridged":
+            continue  # what is reached is up to the physical segment
         if router is None or router.external is None:
             yield _not_reached(leg, address, title)
         elif leg.network.mode == "nat":

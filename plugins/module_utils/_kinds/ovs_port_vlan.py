@@ -39,7 +39,7 @@ def _trunks(value: Any) -> Any:
         return "all"
     if value == []:
         raise ValueError("must not be empty, which Open vSwitch takes for all VLANs; use the word all to mean that")
-    return values.vlan_set(value)
+    return values.vlan_set(value, lowest=0)  # 0 stands for untagged frames
 
 
 class OvsPortVlan(Kind):

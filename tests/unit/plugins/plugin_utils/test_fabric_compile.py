@@ -234,19 +234,24 @@ def test_an_isolated_network_has_its_dhcp_server_in_a_namespace_of_its_own() -> 
     assert of_kind(build(document, "network1"), "dnsmasq_netns")[0]["name"] == "blue"
 
 
-def test_the_external_segment_may_be_tagged() -> None:
-    resources = build(changed(sample(), {"fabric_external[0].vlan": 77}), "network1")
+def test_the_external_leg_may_be_tagged() -> None:
+    resources = build(changed(sample(), {"fabric_routers[0].external.vlan": 77}), "network1")
     assert named(resources, "ovs_port_vlan", "eth2")["trunks"] == [77]
     leg = named(resources, "ovs_port_vlan", "xl-r1")
     assert (leg["mode"], leg["tag"]) == ("access", 77)
 
 
-def test_two_segments_may_share_a_bridge_by_vlan() -> None:
-    router = {"name": "r2", "node": "network1", "external": {"network": "dmz", "address": "198.51.100.9/24"}}
+def test_an_untagged_external_leg_carries_nothing_tagged() -> None:
+    resources = build(sample(), "network1")
+    assert named(resources, "ovs_port_vlan", "eth2")["trunks"] == [0]
+    assert named(resources, "ovs_port_vlan", "xl-r1")["trunks"] == [0]
+
+
+def test_two_routers_may_have_different_vlans_of_a_physical_network() -> None:
+    external = {"network": "public", "address": "198.51.100.9/24", "vlan": 5}
     changes = {
-        "fabric_external[0].vlan": 77,
-        "fabric_external[1]": {"name": "dmz", "interface": "eth2", "vlan": 5},
-        "fabric_routers[1]": router,
+        "fabric_routers[0].external.vlan": 77,
+        "fabric_routers[1]": {"name": "r2", "node": "network1", "external": external},
     }
     resources = build(changed(sample(), changes), "network1")
     assert named(resources, "ovs_port_vlan", "eth2")["trunks"] == [5, 77]

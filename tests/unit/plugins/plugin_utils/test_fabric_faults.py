@@ -22,7 +22,7 @@ NET, ROUTER, GUEST = "fabric_networks[0]", "fabric_routers[0]", "fabric_guests[0
 # Changes to the sample document, and the only fault that they make.
 CASES: list[tuple[dict[str, Any], str]] = [
     # Types, ranges, unknown and missing keys
-    ({"fabric_network": []}, "fabric_network: is not known here; known are fabric_external, fabric_guest_defaults, "),
+    ({"fabric_network": []}, "fabric_network: is not known here; known are fabric_guest_defaults, fabric_guests, "),
     ({"fabric_networks": {}}, "fabric_networks: must be a list, not {}"),
     ({"fabric_networks[1]": "red"}, "fabric_networks[1]: must be a dictionary, not 'red'"),
     ({"fabric_nodes": []}, "fabric_nodes: must be a dictionary, not []"),
@@ -31,7 +31,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({f"{NET}.vlan": 4095}, "fabric_networks[0].vlan: must be a whole number from 1 to 4094, not 4095"),
     ({f"{NET}.vlan": 0}, "fabric_networks[0].vlan: must be a whole number from 1 to 4094, not 0"),
     ({f"{NET}.vlan": True}, "fabric_networks[0].vlan: must be a whole number from 1 to 4094, not True"),
-    ({f"{NET}.mode": "bridge"}, "fabric_networks[0].mode: must be one of isolated, routed, nat, not 'bridge'"),
+    ({f"{NET}.mode": "bridge"}, "fabric_networks[0].mode: must be one of isolated, routed, nat, bridged, not"),
     ({f"{NET}.dhcp.lease": "soon"}, "fabric_networks[0].dhcp.lease: must be a number of seconds, a time such as 24h"),
     ({f"{NET}.dhcp.range": ["10.0.10.100"]}, "fabric_networks[0].dhcp.range: must be a list of the first and the last"),
     ({f"{NET}.dhcp.dns_servers": ["x"]}, "fabric_networks[0].dhcp.dns_servers[0]: must be an IPv4 or IPv6 address"),
@@ -71,20 +71,21 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"fabric_underlay.interface": "abcdefghijklmnop"},
         "fabric_underlay.interface: must have at most 15 characters, not 16 ('abcdefghijklmnop')",
     ),
-    ({"fabric_external[0].interface": "eth 2"}, "fabric_external[0].interface: must consist of letters, digits"),
-    ({"fabric_external[0].bridge": "br-tun"}, "fabric_external[0].bridge: br-tun is the fabric's own; choose another"),
-    ({"fabric_external[0].interface": "eth1"}, "fabric_external[0].interface: eth1 is the underlay's interface"),
     (
-        {"fabric_external[1]": {"name": "dmz", "interface": "eth3"}},
-        "fabric_external[1].bridge: br-ex already holds eth2; name another bridge",
+        {"fabric_physical_networks[0].interface": "eth 2"},
+        "fabric_physical_networks[0].interface: must consist of letters, digits",
     ),
     (
-        {"fabric_external[1]": {"name": "dmz", "interface": "eth2", "bridge": "br-dmz", "vlan": 5}},
-        "fabric_external[1].interface: eth2 is already in bridge br-ex",
+        {"fabric_physical_networks[0].bridge": "br-tun"},
+        "fabric_physical_networks[0].bridge: br-tun is the fabric's own; choose another",
     ),
     (
-        {"fabric_external[1]": {"name": "dmz", "interface": "eth2"}},
-        "fabric_external[1].vlan: untagged on br-ex is already used by 'public'",
+        {"fabric_physical_networks[0].interface": "eth1"},
+        "fabric_physical_networks[0].interface: eth1 is the underlay's interface",
+    ),
+    (
+        {"fabric_physical_networks[1]": {"name": "dmz", "interface": "eth3"}},
+        "fabric_physical_networks[1].bridge: br-ex is already the bridge of 'public'; name another",
     ),
     # Names, VLANs and MAC addresses that occur twice
     ({"fabric_networks[1]": {**RED, "name": "blue"}}, "fabric_networks[1].name: 'blue' is used twice"),
@@ -112,7 +113,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({f"{NET}.router": "r9"}, "fabric_networks[0].router: there is no router 'r9' in fabric_routers"),
     (
         {f"{ROUTER}.external.network": "dmz"},
-        "fabric_routers[0].external.network: there is no segment 'dmz' in fabric_external",
+        "fabric_routers[0].external.network: there is no physical network 'dmz' in fabric_physical_networks",
     ),
     ({"fabric_underlay": {}}, "fabric_underlay: is required, since the document has several nodes (compute1, "),
     # Modes
@@ -257,7 +258,7 @@ def test_a_document_is_a_dictionary(document: Any) -> None:
 
 
 def test_two_interfaces_of_one_name_are_refused() -> None:
-    clash = changed(sample(), {"fabric_external[0].bridge": "rl-blue"})
+    clash = changed(sample(), {"fabric_physical_networks[0].bridge": "rl-blue"})
     assert faults_of(clash) == [
         "fabric_networks[0].name: interface name rl-blue is already used by bridge rl-blue; choose another name"
     ]

@@ -104,11 +104,15 @@ def test_ipv6_underlay() -> None:
             {},
             "fabric_nodes.network1.datapath_type: network1 offers netdev only, not system",
         ),
-        ({"fabric_external[0].interface": "eth9"}, {}, "fabric_external[0].interface: network1 has no interface eth9"),
         (
-            {"fabric_external[0].interface": "eth0"},
+            {"fabric_physical_networks[0].interface": "eth9"},
             {},
-            "fabric_external[0].interface: eth0 of network1 carries 198.18.0.1/24; remove it, or name another",
+            "fabric_physical_networks[0].interface: network1 has no interface eth9",
+        ),
+        (
+            {"fabric_physical_networks[0].interface": "eth0"},
+            {},
+            "fabric_physical_networks[0].interface: eth0 of network1 carries 198.18.0.1/24; remove it, or name another",
         ),
     ],
 )

@@ -58,7 +58,7 @@ def documents(draw: st.DrawFn) -> tuple[list[str], dict[str, Any]]:
         guests.append({"name": name, "node": draw(st.sampled_from(nodes)), "networks": nics})
     return nodes, {
         "fabric_underlay": {"type": draw(st.sampled_from(["vxlan", "gre", "geneve"])), "interface": "eth1"},
-        "fabric_external": [{"name": "public", "interface": "eth2"}],
+        "fabric_physical_networks": [{"name": "public", "interface": "eth2"}],
         "fabric_nodes": {node: {} for node in nodes},
         "fabric_networks": [_network(name, n, routers, nodes, draw) for n, name in enumerate(networks, 1)],
         "fabric_routers": [_router(name, n, nodes, draw) for n, name in enumerate(routers)],
@@ -126,8 +126,8 @@ json_like = st.recursive(
     max_leaves=12,
 )
 SECTIONS = (
-    *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_external", "fabric_networks", "fabric_routers"),
-    *("fabric_guests", "fabric_guest_defaults"),
+    *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_networks", "fabric_physical_networks"),
+    *("fabric_routers", "fabric_guests", "fabric_guest_defaults"),
 )
 
 
