@@ -98,6 +98,17 @@ class Kind(abc.ABC):
         """Return what the system itself reports to be wrong with a present object."""
         return ()
 
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the options that remove each object on the node that bears this owner's mark, declared or not.
+
+        A kind whose objects are parts of others, and bear no mark of their own, has none.
+        """
+        return ()
+
+    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+        """Return the names of what others have put into the object and would lose together with it."""
+        return ()
+
 
 @dataclass
 class Resource:
@@ -186,8 +197,10 @@ def resource(kind: Kind, options: Any) -> Resource:
     return result
 
 
-def converge(node: Node, resources: Sequence[Resource], check: bool) -> Result:
+def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iterable[Kind] = ()) -> Result:
     """Bring the node to the declared state and return what was done; with ``check``, only what would be done.
+
+    Objects of the kinds in ``purge`` that bear the owner's mark and are not declared are removed with the rest.
 
     Raises a NetvirtError: before anything was changed for bad input, conflicts and daemons that do not answer, and
     Failed with what was done and what was not when an operation or the verification failed.
@@ -196,6 +209,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool) -> Result:
     _refuse_duplicates(resources)
     node.declare({item.identity: item.want for item in resources})
     with contextlib.nullcontext() if check else node.lock():
+        resources = [*resources, *_purged(node, resources, purge)]
         for item in sorted(resources, key=lambda item: item.kind.rank):
             _plan(node, item)
         steps = sorted(
@@ -207,7 +221,29 @@ def converge(node: Node, resources: Sequence[Resource], check: bool) -> Result:
             if steps:
                 _apply(node, steps, reports)
             _verify(node, resources, reports)
-    return Result(reports, changed, list(resources))
+    return Result(reports, changed, resources)
+
+
+def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> list[Resource]:
+    """Return resources that remove what bears the owner's mark and is not declared, and tell the node of them.
+
+    Raises Conflict where others would lose something by that.
+    """
+    known = {item.identity for item in declared}
+    result: list[Resource] = []
+    for kind in kinds:
+        found = [resource(kind, options) for options in kind.owned(node, node.settings.owner)]
+        result.extend(item for item in found if item.identity not in known)
+    if result:
+        node.declare({item.identity: item.want for item in (*declared, *result)})
+    for item in result:
+        strangers = ", ".join(sorted(item.kind.strangers(node, item.want)))
+        if strangers:
+            raise Conflict(
+                f"{item.title}: it is not declared any more, but holds what {node.settings.owner} did not make: "
+                f"{strangers}; take that out of it, or declare it again"
+            )
+    return result
 
 
 def _refuse_duplicates(resources: Sequence[Resource]) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -29,14 +29,17 @@ def settings(module: AnsibleModule) -> Settings:
     return Settings(**validate(SETTINGS, {name: module.params[name] for name in SETTINGS}, "settings"))
 
 
-def run(module: AnsibleModule, parse: Callable[[], list[Resource]]) -> Result:
-    """Converge what ``parse`` returns and return what was done; ends the module with one line on an error."""
+def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Iterable[Kind] = ()) -> Result:
+    """Converge what ``parse`` returns and return what was done; ends the module with one line on an error.
+
+    What the owner has of the kinds in ``purge`` beyond that is removed.
+    """
     gc.disable()  # a module ends before a collection pays
     node = None
     try:
         resources = parse()
         node = Node(settings(module))
-        return converge(node, resources, module.check_mode)
+        return converge(node, resources, module.check_mode, purge)
     except Failed as error:
         module.fail_json(
             msg=str(error), changed=bool(error.done), operations=error.done, operations_not_done=error.not_done

@@ -30,6 +30,18 @@ options:
     type: list
     elements: dict
     required: true
+  purge:
+    description:
+      - Whether to remove what bears the mark of O(owner) on the node and is not in O(resources). An empty list then
+        removes all that the owner made.
+      - Objects without the mark are never removed, such as those that were there before they were first listed, and
+        neither are objects of other owners. Where such an object is inside one that should go, as a port in a bridge,
+        nothing is changed and the module fails.
+      - Addresses, routes and kernel parameters have no owner. They go with the interface or namespace that the owner
+        made; on others they stay, until they are listed otherwise.
+      - All lists that are applied with this option on a node need owners of their own.
+    type: bool
+    default: false
 seealso:
   - module: netvirt.fabric.ovs_bridge
   - module: netvirt.fabric.ovs_port_vlan
@@ -80,6 +92,19 @@ EXAMPLES = r"""
           name: r1-blue
           bridge: br-int
           tag: 10
+
+- name: Have one access port in the switch, and nothing else that was ever applied for this owner
+  netvirt.fabric.apply:
+    owner: lab
+    purge: true
+    resources:
+      - ovs_bridge:
+          name: br-int
+      - ovs_port_vlan:
+          name: blue0
+          bridge: br-int
+          type: internal
+          tag: 10
 """
 
 RETURN = r"""
@@ -111,7 +136,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
-from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
+from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 
 
 def main() -> None:
@@ -119,11 +144,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "resources": {"type": "list", "elements": "dict", "required": True},
+            "purge": {"type": "bool", "default": False},
             **argument_spec(SETTINGS),
         },
         supports_check_mode=True,
     )
-    result = run(module, lambda: parse(module.params["resources"]))
+    purge = map(kind, KINDS) if module.params["purge"] else ()
+    result = run(module, lambda: parse(module.params["resources"]), purge)
     differences = {item.title: difference(item) for item in result.changed}
     module.exit_json(
         changed=bool(result.operations),

@@ -54,6 +54,20 @@ class Files:
             self._files[path] = _read(path)
         return self._files[path]
 
+    def owner(self, path: str) -> Optional[str]:
+        """Return the owner that the file names, or None for one that is not ours or not there."""
+        try:
+            file = self.read(path)
+        except Conflict:
+            return None
+        return file.owner if file is not None else None
+
+    def names(self, directory: str) -> list[str]:
+        """Return what is in a directory, sorted; nothing when there is none."""
+        with _translated("read", directory), contextlib.suppress(FileNotFoundError):
+            return sorted(os.listdir(directory))
+        return []
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write the file with the coming commit; directories above it are made with mode 0755."""
         self._writes[path] = File(text, mode)
@@ -117,7 +131,7 @@ def _read(path: str) -> Optional[File]:
     with _translated("read", path):
         try:
             status = os.lstat(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
     file = None
     if stat.S_ISREG(status.st_mode):

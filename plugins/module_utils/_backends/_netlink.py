@@ -76,7 +76,10 @@ class Netlink(Reader):
         attributes: Mapping[str, Any],
         peer_attributes: Mapping[str, Any],
     ) -> None:
-        """Make a pair of veths, each end directly in its namespace; the attributes are ``mtu`` and ``mac``."""
+        """Make a pair of veths, each end directly in its namespace.
+
+        The attributes are ``mtu``, ``mac`` and ``group``.
+        """
         with _namespaces.opened(peer_namespace) as handle_of_peer:
             peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **_creation(peer_attributes)}
             self.call(
@@ -116,7 +119,7 @@ class Netlink(Reader):
             )
 
     def set_link(self, namespace: Namespace, name: str, **attributes: Any) -> None:
-        """Set any of ``mtu``, ``mac``, ``up``, ``alias``, ``master`` (name of a bridge, or "") and ``tx_checksum``."""
+        """Set any of mtu, mac, group, up, alias, tx_checksum and master, which is the name of a bridge, or empty."""
         request = _creation(attributes)
         if "alias" in attributes:
             request["ifalias"] = attributes["alias"]
@@ -217,7 +220,7 @@ class Netlink(Reader):
 
 def _creation(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return those attributes of a link that the kernel takes when it makes one, in pyroute2's words."""
-    words = {"mtu": "mtu", "mac": "address"}
+    words = {"mtu": "mtu", "mac": "address", "group": "group"}
     return {words[key]: value for key, value in attributes.items() if key in words}
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -17,6 +18,23 @@ ROUTE_PROTOCOL = 78
 
 MARK = "netvirt:"
 """Prefix of the alias (ifalias) of links that the collection made; the owner follows. On lo it marks the namespace."""
+
+
+def unfinished_group(owner: str) -> int:
+    """Return the group that a link is in from its making until it gets its alias, which is a second request.
+
+    It marks the link of a run that was killed in between.
+    """
+    return 0x40000000 | zlib.crc32(owner.encode()) & 0x3FFFFFFF
+
+
+FALLBACK = frozenset(
+    (
+        *("tunl0", "gre0", "gretap0", "erspan0", "ip_vti0"),
+        *("sit0", "ip6tnl0", "ip6gre0", "ip6_vti0", "ip6gretap0", "ip6erspan0"),
+    )
+)
+"""Links that the kernel makes in each namespace by itself (net.core.fb_tunnels_only_for_init_net)."""
 
 _MAIN_TABLE = 254  # RT_TABLE_MAIN
 _UNICAST = 1  # RTN_UNICAST
@@ -39,10 +57,19 @@ class Link:
     up: bool = False
     master: str = ""  # "" also for a port of Open vSwitch
     alias: str = ""
+    group: int = 0
     peer_index: int = 0
     peer_nsid: Optional[int] = None  # where peer_index counts; None: in the same namespace
     peer: Optional[tuple[Optional[str], str]] = None  # namespace and name, of a predicted link
     tx_checksum: Optional[bool] = None  # None: not read yet
+
+    def made_by(self, owner: str) -> bool:
+        """Tell whether the link bears the owner's mark."""
+        return self.alias == MARK + owner or self.unfinished(owner)
+
+    def unfinished(self, owner: str) -> bool:
+        """Tell whether a run of the owner made the link and did not get to mark it for good."""
+        return self.group == unfinished_group(owner)
 
 
 @dataclass(frozen=True)
@@ -102,6 +129,7 @@ def links(messages: Iterable[Any]) -> dict[str, Link]:
             mac="" if message["flags"] & _IFF_LOOPBACK else message.get_attr("IFLA_ADDRESS") or "",
             up=bool(message["flags"] & _IFF_UP),
             alias=message.get_attr("IFLA_IFALIAS") or "",
+            group=message.get_attr("IFLA_GROUP") or 0,
             peer_index=message.get_attr("IFLA_LINK") or 0,
             peer_nsid=message.get_attr("IFLA_LINK_NETNSID"),
         )

@@ -142,6 +142,11 @@ class Reader:
         """Return the links of a namespace by name; none when it does not exist."""
         return self._snapshot(namespace).links
 
+    def everywhere(self) -> Iterator[tuple[Namespace, dict[str, Link]]]:
+        """Give every namespace that has a name, the root one first, with its links."""
+        for namespace in (None, *_namespaces.names()):
+            yield namespace, self.links(namespace)
+
     def link(self, namespace: Namespace, name: str) -> Optional[Link]:
         """Return the link of that name, or None."""
         return self._snapshot(namespace).links.get(name)

@@ -13,7 +13,11 @@ import json
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import (
+    complaint,
+    installed,
+    run_program,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
 
 Item = dict[str, Any]
@@ -30,9 +34,18 @@ class Nft:
 
     def table(self, namespace: Optional[str], family: str, name: str) -> Optional[list[Item]]:
         """Return what the table holds in nft's order, or None when there is no such table."""
+        return self.tables(namespace).get((family, name))
+
+    def tables(self, namespace: Optional[str]) -> dict[tuple[str, str], list[Item]]:
+        """Return what each table holds, by family and name."""
         if namespace not in self._tables:
             self._tables[namespace] = self._read(namespace)
-        return self._tables[namespace].get((family, name))
+        return self._tables[namespace]
+
+    @property
+    def installed(self) -> bool:
+        """Whether there is nft; without it nobody made a table with it."""
+        return installed("nft")
 
     def replace(self, namespace: Optional[str], family: str, name: str, items: list[Item]) -> None:
         """Let the table hold exactly these items after the coming commit; each names its family and table itself."""

@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import installed, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
 
 # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as much
@@ -151,6 +151,11 @@ class Ovsdb:
             return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
         except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
             raise self._unreadable(error) from error
+
+    @property
+    def installed(self) -> bool:
+        """Whether the node has Open vSwitch, be it stopped."""
+        return installed("ovs-vswitchd")
 
     def on_userspace_datapath(self, port: str) -> bool:
         """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import Optional
@@ -32,6 +33,11 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
         raise Unavailable(f"{argv[0]} did not end within {timeout} s") from error
     except OSError as error:
         raise Unavailable(f"{argv[0]} cannot be run: {os.strerror(error.errno or 0)}") from error
+
+
+def installed(program: str) -> bool:
+    """Tell whether there is such a program."""
+    return shutil.which(program, path=_DIRECTORIES) is not None
 
 
 def complaint(result: subprocess.CompletedProcess[str], default: Optional[str] = None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Optional
 
@@ -22,6 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 RESTARTING = ("unit", "dnsmasq.conf")
 RELOADING = ("hosts", "opts")
 RECORD = "options.json"
+DIRECTORY = "/etc/netvirt/dnsmasq"
 _MAX_LEASES = 65536  # a client that makes up MAC addresses fills no more memory than this many leases
 
 _UNIT = """
@@ -76,9 +78,15 @@ def unit(name: str) -> str:
     return f"netvirt-dnsmasq-{name}.service"
 
 
+def instance(file: str) -> str:
+    """Return the name of the instance that has a unit file of that name, empty for other files."""
+    found = re.fullmatch(r"netvirt-dnsmasq-(.+)\.service", file)
+    return found[1] if found else ""
+
+
 def configuration_directory(name: str) -> str:
     """Return the directory of the instance's configuration."""
-    return f"/etc/netvirt/dnsmasq/{name}"
+    return f"{DIRECTORY}/{name}"
 
 
 def state_directory(name: str) -> str:

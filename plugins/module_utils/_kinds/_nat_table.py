@@ -27,6 +27,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 FAMILY = "inet"
 MARK = "netvirt.fabric"
 _OWNER = "owner "
+_PREFIX = "netvirt_"
 
 _HOOKS = {
     "postrouting": {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"},  # srcnat
@@ -42,7 +43,12 @@ _PROTOCOL = {4: "ip", 6: "ip6"}
 
 def table_name(name: str) -> str:
     """Return the name of the nft table."""
-    return f"netvirt_{name}"
+    return _PREFIX + name
+
+
+def instance(table: str) -> str:
+    """Return the name of which this is the table, empty for a table of others."""
+    return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
 
 
 def is_ours(items: list[Item]) -> bool:

@@ -17,6 +17,9 @@ RESERVED = "netvirt-"
 
 OWNER_KEY = RESERVED + "owner"
 
+MESH_KEY = RESERVED + "tunnel"
+"""Port.external_ids key that holds the name of the mesh to which a port belongs."""
+
 
 def external_ids(value: Any) -> dict[str, str]:
     """Canonical form of the option external_ids."""
@@ -36,6 +39,17 @@ def with_marks(ids: Mapping[str, str], row: Row) -> dict[str, str]:
     """Return the user's external_ids together with the marks that the row has."""
     marks = {key: value for key, value in row.external_ids.items() if key.startswith(RESERVED)}
     return {**ids, **marks}
+
+
+def owned_rows(node: Node, table: str, owner: str) -> list[Row]:
+    """Return the rows that bear the owner's mark; none where there is no Open vSwitch."""
+    rows = node.ovsdb.rows(table) if node.ovsdb.installed else []
+    return [row for row in rows if row.external_ids.get(OWNER_KEY) == owner]
+
+
+def is_tunnel(port: Row) -> bool:
+    """Tell whether a port is for the kind ``ovs_tunnel``."""
+    return MESH_KEY in port.external_ids or any("remote_ip" in interface.options for interface in port.interfaces)
 
 
 def fake_bridge(node: Node, name: str) -> Optional[Row]:

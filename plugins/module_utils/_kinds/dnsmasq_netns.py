@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
@@ -78,7 +79,7 @@ class DnsmasqNetns(Kind):
         told = self._told(name, getattr(found[files.RECORD], "text", ""))
         texts = dict.fromkeys(found, "")
         if told:
-            texts = files.render(told, self._owner(node, name), _dnsmasq.account())
+            texts = files.render(told, _owner(node, name) or "", _dnsmasq.account())
         edited = [
             short
             for short, file in found.items()
@@ -149,7 +150,8 @@ class DnsmasqNetns(Kind):
         if desired is None:
             yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, name))
             return
-        texts = files.render(_options_of(desired), self._owner(node, name), _dnsmasq.account())
+        owner = _owner(node, name) or node.settings.owner
+        texts = files.render(_options_of(desired), owner, _dnsmasq.account())
         edited = have["edited"] if have is not None else []
         changed = {
             short: texts[short]
@@ -168,10 +170,17 @@ class DnsmasqNetns(Kind):
             words = node.systemd.last_words(unit)
             yield f"{unit} is {state}" + (f": {words}" if words else "")
 
-    def _owner(self, node: Node, name: str) -> str:
-        """Return the owner that the files name already, or that of this run."""
-        found = (node.files.read(path) for path in files.paths(name).values())
-        return next((file.owner for file in found if file is not None and file.owner), node.settings.owner)
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the instances whose files name the owner, also those of which only some files are there."""
+        units = map(files.instance, node.files.names(UNIT_DIRECTORY))
+        for name in sorted({*node.files.names(files.DIRECTORY), *units} - {""}):
+            if _owner(node, name) == owner:
+                yield {"name": name, "state": "absent"}
+
+
+def _owner(node: Node, name: str) -> Optional[str]:
+    """Return the owner that the files name."""
+    return next(filter(None, map(node.files.owner, files.paths(name).values())), None)
 
 
 def _options_of(spec: Spec) -> Spec:

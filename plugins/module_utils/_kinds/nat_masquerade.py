@@ -95,3 +95,11 @@ class NatMasquerade(Kind):
             partial(node.nft.replace, namespace, nat_table.FAMILY, table, items),
             differences(have, desired),
         )
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the tables whose mark names the owner, in all namespaces."""
+        for namespace in (None, *_namespaces.names()) if node.nft.installed else ():
+            for (family, table), items in node.nft.tables(namespace).items():
+                name = nat_table.instance(table) if family == nat_table.FAMILY else ""
+                if name and nat_table.owner(items) == owner:
+                    yield {"name": name, "namespace": namespace, "state": "absent"}

@@ -15,9 +15,11 @@ from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import FALLBACK, MARK
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences, given
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import owned_rows
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
 
@@ -155,6 +157,19 @@ class NetnsRouter(Kind):
         """Report addresses that another host uses."""
         for leg in want["interfaces"] or ():
             yield from _leg.duplicates(node, want["name"], leg["name"], leg["addresses"] or ())
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the namespaces whose lo bears the mark."""
+        for namespace, links in node.netlink.everywhere():
+            if namespace is not None and "lo" in links and links["lo"].alias == MARK + owner:
+                yield {"name": namespace, "state": "absent"}
+
+    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+        """Return the virtual interfaces of others, which would go with the namespace; physical ones come back."""
+        ports = {row.name for row in owned_rows(node, "Port", node.settings.owner)}
+        for name, link in node.netlink.links(want["name"]).items():
+            if link.kind and name not in ports | FALLBACK and link.alias != MARK + node.settings.owner:
+                yield f"interface {name}"
 
 
 def _legs(node: Node, namespace: str, wanted: Optional[list[Spec]]) -> list[Spec]:

@@ -20,6 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import 
     fake_bridge,
     interface_problems,
     optional,
+    owned_rows,
     with_marks,
     without_marks,
 )
@@ -177,6 +178,24 @@ class OvsBridge(Kind):
         interface = node.ovsdb.find("Interface", want["name"])
         for problem in interface_problems(interface) if interface is not None else ():
             yield f"{problem}; where the kernel has no Open vSwitch datapath, set datapath_type: netdev"
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the marked bridges, real and fake."""
+        fakes = (port for port in owned_rows(node, "Port", owner) if port.fake_bridge)
+        for row in (*owned_rows(node, "Bridge", owner), *fakes):
+            yield {"name": row.name, "state": "absent"}
+
+    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+        """Return the ports of others, which would go with the bridge."""
+        bridge = node.ovsdb.find("Bridge", want["name"])
+        fake = fake_bridge(node, want["name"])
+        ports = bridge.ports if bridge is not None else []
+        if fake is not None:
+            ports = [port for port in node.ovsdb.bridge_of(fake.name).ports if port.tag == fake.tag]
+        for port in ports:
+            ours = port.external_ids.get(OWNER_KEY) == node.settings.owner
+            if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
+                yield f"port {port.name}"
 
 
 def _loses_flows(desired: Spec, changes: Mapping[str, Any]) -> bool:

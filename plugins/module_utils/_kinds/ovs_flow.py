@@ -6,6 +6,9 @@
 Ports may be called by name. Open vSwitch knows them by number, so each flow is parsed twice: with the numbers that the
 ports have, which is how the bridge holds it, and with numbers that stand for the names, which is how it is shown,
 whatever the numbers are. A port that the same run makes has no number yet; the plan takes one that stands for it.
+
+Flows have no room for a mark, so the bridge's external_ids say which cookies are whose. The record is written before
+the flows and removed after them.
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import VERSIONS, Flow, Place
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import fake_bridge, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import RESERVED, fake_bridge, optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import port_name
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
 
+_RECORD = RESERVED + "flows-"
 _MAX_COOKIE = 2**64 - 2  # 2^64 - 1 means "leave the cookie alone" (OpenFlow 1.1)
+_FIRST = 0  # before a change that removes the bridge
 _LAST_PORT = 0xFEFF  # OFPP_MAX - 1 of OpenFlow 1.0; Open vSwitch counts from 1
 # A port by name or number; a field such as output:reg0[0..15] has a bracket.
 _PORT = re.compile(r'\b(in_port=|output:)("?)([\w.:@+-]+)\2(?![\w.:@+\[-])')
@@ -73,10 +79,11 @@ class OvsFlow(Kind):
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the flows with this cookie in the form that ovs-ofctl gives them."""
         bridge, flows = want["bridge"], []
-        if node.ovsdb.find("Bridge", bridge) is not None:
+        row = node.ovsdb.find("Bridge", bridge)
+        if row is not None:
             flows = node.openflow.flows(bridge, _version(node, bridge))
             flows = [flow for flow in flows if flow.cookie == int(want["cookie"], 16)]
-        if not flows and (want["state"] == "absent" or want["flows"]):
+        if not flows and (want["flows"] if want["state"] == "present" else _owner(row, want["cookie"]) is None):
             return None
         return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(_held(node, want, flows))}
 
@@ -93,7 +100,13 @@ class OvsFlow(Kind):
         return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(wanted.values())}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
-        """One operation: the flows that differ are changed in one bundle with those of the bridge's other sets."""
+        """One operation: the flows that differ are changed in one bundle with those of the bridge's other sets.
+
+        A set that goes leaves the record of its owner to a second one.
+        """
+        spec = desired or have or {}
+        row = node.ovsdb.find("Bridge", spec["bridge"])
+        owner = _owner(row, spec["cookie"])
         old = (have or {}).get("flows", [])
         new = (desired or {}).get("flows", [])
         changes = {
@@ -103,14 +116,38 @@ class OvsFlow(Kind):
         yield Operation(
             Stage.DROP_FLOW if desired is None else Stage.FLOW,
             "create" if have is None else "delete" if desired is None else "update",
-            partial(_replace, node, desired or {**(have or {}), "flows": []}),
+            partial(_replace, node, spec if desired else {**spec, "flows": []}, have is None and owner is None),
             {"flows": changes} if have is not None and desired is not None else {},
         )
+        if desired is None and owner is not None:
+            change = partial(_record, spec["bridge"], spec["cookie"], None)
+            yield Operation(Stage.OVSDB, "release the cookie", lambda: node.ovsdb.change(change, _FIRST))
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the sets that are recorded for the owner."""
+        for row in node.ovsdb.rows("Bridge") if node.ovsdb.installed else ():
+            for key, value in row.external_ids.items():
+                if key.startswith(_RECORD) and value == owner:
+                    yield {"bridge": row.name, "cookie": key[len(_RECORD) :], "state": "absent"}
 
 
-def _replace(node: Node, spec: Spec) -> None:
-    """Add the set to the coming bundle. The ports are there by now."""
+def _owner(bridge: Optional[Row], cookie: str) -> Optional[str]:
+    """Return the recorded owner of a set."""
+    return bridge.external_ids.get(_RECORD + cookie) if bridge is not None else None
+
+
+def _record(bridge: str, cookie: str, owner: Optional[str], batch: Batch) -> None:
+    """Write or remove the record in a transaction that may remove the bridge itself."""
+    row = batch.find("Bridge", bridge)
+    ids = {key: value for key, value in row.external_ids.items() if key != _RECORD + cookie}
+    row.external_ids = {**ids, _RECORD + cookie: owner} if owner else ids
+
+
+def _replace(node: Node, spec: Spec, recorded: bool) -> None:
+    """Add the set to the coming bundle, with a record of its owner if need be. The ports are there by now."""
     bridge = spec["bridge"]
+    if recorded:  # the database is committed before the flows
+        node.ovsdb.change(partial(_record, bridge, spec["cookie"], node.settings.owner), _FIRST)
     ports = _ports(node, bridge)
     numbers = {name: number for name, number in ports.items() if number > 0}
     _refuse_unnumbered(spec["flows"], ports, numbers, bridge)

@@ -20,7 +20,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import 
     OWNER_KEY,
     external_ids,
     fake_bridge,
+    is_tunnel,
     optional,
+    owned_rows,
     with_marks,
     without_marks,
 )
@@ -147,6 +149,12 @@ class OvsPortVlan(Kind):
         port = node.ovsdb.find("Port", want["name"])
         for row in port.interfaces if port is not None else ():
             yield from interface.problems(node, row, want["device_required"])
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the marked ports, less those of other kinds: bridges' own, fake bridges, tunnels."""
+        for row in owned_rows(node, "Port", owner):
+            if not (row.fake_bridge or is_tunnel(row) or node.ovsdb.find("Bridge", row.name)):
+                yield {"name": row.name, "state": "absent"}
 
 
 def _check_bond(want: Spec) -> None:

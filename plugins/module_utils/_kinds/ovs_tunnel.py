@@ -18,18 +18,17 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb im
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
+    MESH_KEY,
     OWNER_KEY,
-    RESERVED,
     external_ids,
     interface_problems,
+    is_tunnel,
+    owned_rows,
     with_marks,
     without_marks,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
-
-MESH_KEY = RESERVED + "tunnel"
-"""Port.external_ids key that holds the name of the mesh to which a port belongs."""
 
 _TYPES = ("gre", "vxlan", "geneve")
 _PORTS = {"gre": None, "vxlan": 4789, "geneve": 6081}  # default UDP destination ports; GRE has none
@@ -136,7 +135,8 @@ class OvsTunnel(Kind):
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the tunnel as it will be; raises Conflict for what Open vSwitch would refuse."""
-        if node.ovsdb.find("Bridge", want["bridge"]) is None and not node.declared("ovs_bridge", want["bridge"]):
+        known = node.ovsdb.find("Bridge", want["bridge"]) is not None and not node.removed("ovs_bridge", want["bridge"])
+        if not known and not node.declared("ovs_bridge", want["bridge"]):
             raise Conflict(f"bridge {want['bridge']} does not exist; declare it with ovs_bridge")
         if have is not None and (have["remote"] is None) != (want["remote"] is None):
             raise Conflict("a single tunnel cannot become a mesh, nor the other way round; remove it first")
@@ -164,6 +164,18 @@ class OvsTunnel(Kind):
         """Report the tunnel ports that Open vSwitch could not make."""
         for port in _ports(node, want["name"]).values():
             yield from interface_problems(port.interfaces[0])
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the marked tunnels, a mesh once."""
+        rows = [row for row in owned_rows(node, "Port", owner) if is_tunnel(row)]
+        for name in sorted({row.external_ids.get(MESH_KEY, row.name) for row in rows}):
+            yield {"name": name, "state": "absent"}
+
+    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+        """Return the ports that somebody else has put into the mesh."""
+        for name, row in _ports(node, want["name"]).items():
+            if row.external_ids.get(OWNER_KEY) != node.settings.owner:
+                yield f"port {name}"
 
 
 def _complete(want: Spec, have: Optional[Spec]) -> Spec:

@@ -15,7 +15,11 @@ from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import MARK, Link
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
+    MARK,
+    Link,
+    unfinished_group,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -86,13 +90,17 @@ class VethPair(Kind):
             raise InvalidValue("peer must be another interface than the one it is the peer of")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return the pair, also when only its other end is where it should be."""
+        """Return the pair, also when only its other end is where it should be.
+
+        The finding ``unfinished`` tells whether a killed run left it without its mark.
+        """
         pair = _find(node, want)
         if pair is None:
             return None
         if want["state"] == "absent" and want["peer"] is not None:
             _require_ours_unless_in_place(node, pair, want)
-        return {**_observed(node, pair.near), "peer": _observed(node, pair.far)}
+        unfinished = any(end is not None and end.link.unfinished(node.settings.owner) for end in (pair.near, pair.far))
+        return {**_observed(node, pair.near), "peer": _observed(node, pair.far), "unfinished": unfinished}
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Names and namespaces are as given, and only our own pairs are renamed, moved or made anew for that."""
@@ -105,17 +113,20 @@ class VethPair(Kind):
         if pair is not None:
             _require_ours_unless_in_place(node, pair, want)
         old = have or {"peer": {}}
-        return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"])}
+        return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"]), "unfinished": False}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """A pair is made, changed and removed as a whole; the userspace datapath is told of a new device."""
         changes = differences(have, desired, self.options)
-        if desired is None:
-            have = cast(Spec, have)  # not both are None
+        if have is not None and (desired is None or _loses_its_namespace(node, have)):
+            gone = have
             yield Operation(
-                Stage.DROP_LINK, "delete", lambda: _delete(node, have), predict=lambda: _predict_gone(node, have)
+                Stage.DROP_LINK, "delete", lambda: _delete(node, gone), predict=lambda: _predict_gone(node, gone)
             )
-        elif have is None:
+            have = None
+        if desired is None:
+            return
+        if have is None:
             yield Operation(
                 Stage.LINK, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
             )
@@ -138,8 +149,24 @@ class VethPair(Kind):
                 _predict(node, None, desired)
 
             yield Operation(Stage.LINK, "recreate", recreate, changes, predict)
-        if desired is not None:
-            yield from _reattachments(node, have or {"peer": {}}, desired)
+        yield from _reattachments(node, have or {"peer": {}}, desired)
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the marked pairs of which no end is that of a declared pair, which would change it."""
+        known = {_place(end) for spec in node.declarations(self.name) for end in (spec, spec["peer"])}
+        for namespace, links in node.netlink.everywhere():
+            for link in links.values():
+                if link.kind != "veth" or not link.made_by(owner) or (namespace, link.name) in known:
+                    continue
+                other = _other_end(node, namespace, link, None)
+                if other is None or other.place not in known:
+                    yield {"name": link.name, "namespace": namespace, "state": "absent"}
+                known |= {(namespace, link.name), *([other.place] if other else [])}
+
+
+def _loses_its_namespace(node: Node, have: Spec) -> bool:
+    """Tell whether this run removes a namespace that an end is in, and thereby the pair."""
+    return any(node.removed("netns_router", end["namespace"]) for end in (have, have["peer"]) if end.get("namespace"))
 
 
 def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:
@@ -160,7 +187,7 @@ def _find(node: Node, want: Spec) -> Optional[Pair]:
             raise Conflict(f"an interface of that name is there and is no veth{_kind(near)}; rename or remove it")
         return Pair(End(want["namespace"], near), _other_end(node, want["namespace"], near, peer["namespace"]))
     far = node.netlink.link(peer["namespace"], peer["name"]) if "name" in peer else None
-    if far is None or far.kind != "veth" or far.alias != MARK + node.settings.owner:
+    if far is None or far.kind != "veth" or not far.made_by(node.settings.owner):
         return None
     other = _other_end(node, peer["namespace"], far, want["namespace"])
     if other is not None and node.declared("veth_pair", other.link.name, other.namespace) is not None:
@@ -243,7 +270,7 @@ def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
             if declared is not None and end.place != _place(want):
                 raise Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
     known = cast(End, pair.near or pair.far)
-    if known.link.alias != MARK + node.settings.owner:
+    if not known.link.made_by(node.settings.owner):
         peer = f"is {_called(pair.far.place)}" if pair.far else "is in a namespace without a name"
         raise Conflict(
             f"its peer {peer}, not {_called(_place(want['peer']))}, and the pair was not made by the owner "
@@ -258,10 +285,15 @@ def _attributes(end: Spec) -> dict[str, Any]:
 def _create(node: Node, desired: Spec) -> None:
     peer = desired["peer"]
     near, far = _attributes(desired), _attributes(peer)
-    node.netlink.add_veth(*_place(desired), *_place(peer), near, far)
+    group = {"group": unfinished_group(node.settings.owner)}
+    node.netlink.add_veth(*_place(desired), *_place(peer), {**near, **group}, {**far, **group})
     for end, attributes in ((peer, far), (desired, near)):
         rest = {key: attributes[key] for key in ("up", "master", "tx_checksum") if attributes[key] != _FRESH[key]}
-        node.netlink.set_link(*_place(end), alias=MARK + node.settings.owner, **rest)
+        node.netlink.set_link(*_place(end), **{**_mark(node), **rest})
+
+
+def _mark(node: Node) -> dict[str, Any]:
+    return {"alias": MARK + node.settings.owner, "group": 0}
 
 
 _FRESH: Spec = {"up": False, "master": "", "tx_checksum": True}  # as the kernel makes an end
@@ -270,6 +302,8 @@ _FRESH: Spec = {"up": False, "master": "", "tx_checksum": True}  # as the kernel
 def _update(node: Node, have: Spec, desired: Spec) -> None:
     for old, new in ((have, desired), (have["peer"], desired["peer"])):
         attributes = {key: value for key, value in _attributes(new).items() if old.get(key) != value}
+        if have["unfinished"]:
+            attributes.update(_mark(node))
         if _place(old) != _place(new):
             node.netlink.move_link(*_place(old), *_place(new))
             attributes["up"] = new["up"]
@@ -311,4 +345,4 @@ def _predict_moved(node: Node, old: Spec, new: Spec) -> str:
         node.netlink.predict_rename(old.get("namespace"), old["name"], new["name"])
     elif old["up"] and not new["up"]:
         node.netlink.predict_down(*_place(old))
-    return link.alias
+    return MARK + node.settings.owner if link.unfinished(node.settings.owner) else link.alias
