@@ -112,7 +112,7 @@ class VethPair(Kind):
             _require_free(node, want["peer"])
         if pair is not None:
             _require_ours_unless_in_place(node, pair, want)
-        old = have or {"peer": {}}
+        old = have if have is not None and not have["unfinished"] else {"peer": {}}
         return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"]), "unfinished": False}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
