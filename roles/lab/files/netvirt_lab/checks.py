@@ -21,13 +21,15 @@ PACKAGES = {  # program: its package
     "ssh": "openssh-client",
     "sysctl": "procps",
 }
+PACKAGES_FOR_VMS = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "mke2fs": "e2fsprogs"}
 ROOM_TO_BUILD = 3 * 1024**3
 ROOM_TO_RUN = 256 * 1024**2
 
 
-def missing_packages() -> list[str]:
+def missing_packages(lab: Lab) -> list[str]:
     """Return the packages that this machine lacks."""
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    needed = PACKAGES | (PACKAGES_FOR_VMS if any(node.kind == "vm" for node in lab.nodes) else {})
+    missing = [package for program, package in needed.items() if not shutil.which(program)]
     if not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
         missing.append("debian-archive-keyring")
     return missing

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import checks, container, lifecycle, model, supervisor, upstream
+from . import checks, kinds, lifecycle, model, supervisor, upstream
 from .system import LabError
 
 STATE = Path("/var/lib/netvirt-lab")
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nvlab.py", description="Machines that behave like a fleet on this one.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
-        ("packages", lambda _: {"missing": checks.missing_packages()}, "list the packages that this machine lacks"),
+        ("packages", lambda _: {"missing": checks.missing_packages(_description())}, "list the packages that this machine lacks"),
         ("build", lambda _: lifecycle.build(_description()), "build the images of the lab described on standard input"),
         ("up", lambda _: lifecycle.up(_description()), "make the lab what is described on standard input"),
     ):
@@ -56,7 +56,7 @@ def _add_lab_commands(commands: Any) -> None:
     execute = _lab_command(commands, "exec", "run a command in a node")
     execute.add_argument("node")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND")
-    execute.set_defaults(run=lambda a: lifecycle.execute(_machine(a), a.argv))
+    execute.set_defaults(run=lambda a: _execute(_machine(a), a.argv))
 
 
 def _add_inner_commands(commands: Any) -> None:
@@ -96,13 +96,18 @@ def _machine(arguments: argparse.Namespace) -> model.Machine:
         raise LabError(f"lab {arguments.lab} has no node {arguments.node}") from None
 
 
+def _execute(machine: model.Machine, argv: list[str]) -> int:
+    return kinds.of(machine).execute(machine, argv)
+
+
 def _supervise(arguments: argparse.Namespace) -> int:
     supervisor.supervise(arguments.directory)
     return 0
 
 
 def _boot(arguments: argparse.Namespace) -> int:
-    container.boot(supervisor.load(arguments.directory))
+    machine = supervisor.load(arguments.directory)
+    kinds.of(machine).boot(machine)
     return 0
 
 

@@ -5,51 +5,28 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
-from . import cgroups, fabric
-from .model import Lab, Machine, digest
-from .system import LabError, run, write
+from . import cgroups, fabric, identity
+from .model import Lab, Machine
+from .system import LabError, run, succeeds, write
 
-REBOOT = 133  # systemd-nspawn's exit status when its init asked for a reboot
+BOOT_AGAIN = 133  # systemd-nspawn's exit status when its init asked for a reboot
+# systemd(1), "Signals".
+ASK = {"off": signal.SIGRTMIN + 4, "reboot": signal.SIGRTMIN + 5}
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEVICES = ("/dev/net/tun", "/dev/kvm")
 NSPAWN_STATE = "/run/systemd/nspawn"
-IMAGES = "/var/lib/netvirt/images"
 
 
 def create(machine: Machine, lab: Lab) -> None:
     """Lay out the directory of a new node: what it differs in from the shared root file system."""
-    directory = Path(machine.directory)
     for name in ("upper", "work", "root"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    upper = directory / "upper"
-    write(upper / "etc/hostname", f"{machine.name}\n")
-    write(upper / "etc/machine-id", digest(f"{machine.lab}/{machine.name}")[:32] + "\n", 0o444)
-    write(upper / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost ip6-localhost\n")
-    write(upper / "etc/tmpfiles.d/lab-devices.conf", _device_file())
-    for link in machine.links:
-        write(upper / f"etc/systemd/network/10-{link.name}.network", _network_file(link.name, link.addresses))
-    (upper / "root").mkdir(mode=0o700)
-    (upper / "root/.ssh").mkdir(mode=0o700)
-    write(upper / "root/.ssh/authorized_keys", (lab.directory / "ssh/id_ed25519.pub").read_text(), 0o600)
-    key = upper / "etc/ssh/ssh_host_ed25519_key"
-    key.parent.mkdir(parents=True)
-    run(f"make the host key of {machine.name}",
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", key])  # fmt: skip
-
-
-def host_key(machine: Machine) -> str:
-    """Return the node's public SSH host key: type and key."""
-    text = (Path(machine.directory) / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="ascii")
-    return " ".join(text.split()[:2])
-
-
-def _network_file(name: str, addresses: list[str]) -> str:
-    """Return networkd's settings of one link: static addresses or none, up in any case, and nothing automatic."""
-    lines = ["[Match]", f"Name={name}", "", "[Link]", f"RequiredForOnline={'yes' if addresses else 'no'}", "",
-             "[Network]", "DHCP=no", "LinkLocalAddressing=no", "IPv6AcceptRA=no", "LLDP=no",
-             *(f"Address={address}" for address in addresses), ""]  # fmt: skip
-    return "\n".join(lines)
+        (Path(machine.directory) / name).mkdir(parents=True, exist_ok=True)
+    identity.lay_out(machine, lab)
+    write(identity.files(machine) / "etc/tmpfiles.d/lab-devices.conf", _device_file())
 
 
 def _device_file() -> str:
@@ -58,11 +35,15 @@ def _device_file() -> str:
     return "".join(f"c {path} 0666 root root - {os.major(device)}:{os.minor(device)}\n" for path, device in found)
 
 
+def surroundings(machine: Machine) -> list[str]:
+    """Return the words that :func:`boot` is started with: links and mounts end with their own namespaces."""
+    return ["unshare", "--net", "--mount", "--propagation", "slave"]
+
+
 def boot(machine: Machine) -> None:
     """Become the node: mount its root, make its links, and hand over to systemd-nspawn.
 
-    Runs in fresh network and mount namespaces, so that links and mounts end with the node. The network namespace
-    becomes the node's own: systemd-nspawn is told to keep it, and to leave its settings writable.
+    The network namespace becomes the node's own: systemd-nspawn is told to keep it, and to leave its settings writable.
     """
     directory = Path(machine.directory)
     cgroups.join(machine.namespace, machine.name)
@@ -75,7 +56,7 @@ def boot(machine: Machine) -> None:
     argv = ["systemd-nspawn", "--quiet", "--boot", f"--directory={directory}/root",
             f"--machine={machine.namespace}-{machine.name}", "--keep-unit", "--register=no", "--link-journal=no",
             "--resolv-conf=off", "--timezone=off", "--capability=all", "--console=pipe"]  # fmt: skip
-    argv += [f"--bind-ro={source}:{IMAGES}/{name}" for name, source in machine.images.items()]
+    argv += [f"--bind-ro={source}:{identity.IMAGES}/{name}" for name, source in machine.images.items()]
     os.environ["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "network"
     os.execvp(argv[0], argv)
 
@@ -91,22 +72,45 @@ def _make_links(machine: Machine) -> None:
         fabric.attach(machine.namespace, link.host_end, link.bridge, link.mtu)
 
 
-def init_pid(machine: Machine) -> int | None:
+def pid(machine: Machine) -> int | None:
     """Return the pid of the node's init as this machine sees it, or None if the node is off."""
-    for pid in cgroups.processes(machine.namespace, machine.name):
+    for found in cgroups.processes(machine.namespace, machine.name):
         try:
-            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            status = Path(f"/proc/{found}/status").read_text(encoding="utf-8")
         except (FileNotFoundError, ProcessLookupError):
             continue
         numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
         if len(numbers) == 2 and numbers[1] == "1":
-            return pid
+            return found
     return None
 
 
-def inside(machine: Machine) -> list[str]:
-    """Return the words that run a command inside the node."""
-    pid = init_pid(machine)
-    if pid is None:
+def boot_id(machine: Machine) -> str | None:
+    """Return what tells this boot from others, or None if the node is off."""
+    init = pid(machine)
+    return str(init) if init else None
+
+
+def ready(machine: Machine) -> bool:
+    """Tell whether the node has booted, with every service started."""
+    return pid(machine) is not None and succeeds([*_inside(machine), "systemctl", "is-active", "multi-user.target"])
+
+
+def ask(machine: Machine, what: str) -> None:
+    """Ask the node to reboot or to go off (off)."""
+    init = pid(machine)
+    if init is not None:
+        os.kill(init, ASK[what])
+
+
+def execute(machine: Machine, argv: list[str]) -> int:
+    """Run a command inside the node with this process's input and output; return its exit status."""
+    environment = {**os.environ, "PATH": SEARCH_PATH, "HOME": "/root"}
+    return subprocess.run([*_inside(machine), *argv], check=False, env=environment).returncode
+
+
+def _inside(machine: Machine) -> list[str]:
+    init = pid(machine)
+    if init is None:
         raise LabError(f"node {machine.name} is off")
-    return ["nsenter", "--target", str(pid), "--all", "--root", "--wd", "--"]
+    return ["nsenter", "--target", str(init), "--all", "--root", "--wd", "--"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import guest, rootfs
+from . import guest, kinds, rootfs
 from .model import Lab
 from .system import exclusive, run, try_lock
 
@@ -26,8 +26,9 @@ Builder = Callable[[Path], None]
 def wanted(lab: Lab) -> dict[Path, Builder]:
     """Return the images that a lab needs, each with the function that builds it."""
     found: dict[Path, Builder] = {}
-    for suite in sorted({node.suite for node in lab.nodes}):
-        found[rootfs.image(lab, suite)] = partial(rootfs.build, lab, suite)
+    for kind, suite in sorted({(node.kind, node.suite) for node in lab.nodes}):
+        made_by = kinds.IMAGES[kind]
+        found[made_by.image(lab, suite)] = partial(made_by.build, lab, suite)
     if lab.guest_image:
         found[guest.image(lab)] = partial(guest.build, lab)
     return found

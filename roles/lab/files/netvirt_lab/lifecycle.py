@@ -4,22 +4,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from . import cgroups, checks, container, fabric, guest, images, rootfs, supervisor
+from . import cgroups, checks, fabric, guest, identity, images, kinds, supervisor
 from .model import Lab, Machine, machine, namespace
 from .system import LabError, copy_program, exclusive, run, succeeds, wait_until, write
 
-BOOT_TIMEOUT = 180  # seconds; a machine under software emulation is slow
-POWEROFF = signal.SIGRTMIN + 4  # what they ask of systemd as init: systemd(1), "Signals"
-REBOOT = signal.SIGRTMIN + 5
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BOOT_TIMEOUT = 300  # seconds; a machine under software emulation is slow
+OFF_TIMEOUT = {"container": 10, "vm": 60}
 
 
 def build(lab: Lab) -> dict[str, Any]:
@@ -71,25 +69,26 @@ def status(directory: Path) -> dict[str, Any]:
     for path in sorted(directory.glob(f"nodes/*/{supervisor.MACHINE_FILE}")):
         item = supervisor.load(path.parent)
         addresses = {link.network: link.addresses for link in item.links}
-        found[item.name] = {"init": container.init_pid(item), "addresses": addresses}
+        found[item.name] = {"kind": item.kind, "pid": kinds.of(item).pid(item), "addresses": addresses}
     return {"nodes": found}
 
 
 def power(item: Machine, action: str) -> dict[str, Any]:
     """Switch a node on or off, cut its power, or reboot it; return when that is done."""
-    init = container.init_pid(item)
+    kind = kinds.of(item)
     if action == "on":
         return _switch_on(item)
-    if init is None:
+    if kind.pid(item) is None:
         if action == "reboot":
             raise LabError(f"node {item.name} is off; switch it on")
         return _result([])
     if action == "reboot":
-        os.kill(init, REBOOT)
-        wait_until(f"shut down {item.name}", lambda: container.init_pid(item) != init, timeout=BOOT_TIMEOUT)
+        before = kind.boot_id(item)
+        kind.ask(item, "reboot")
+        wait_until(f"reboot {item.name}", lambda: kind.boot_id(item) not in (before, None), timeout=BOOT_TIMEOUT)
         _wait_ready(item)
         return _result([f"node {item.name} rebooted"])
-    return _switch_off(item, init, gracefully=action == "off")
+    return _switch_off(item, gracefully=action == "off")
 
 
 def _switch_on(item: Machine) -> dict[str, Any]:
@@ -98,20 +97,17 @@ def _switch_on(item: Machine) -> dict[str, Any]:
     return _result(changes)
 
 
-def _switch_off(item: Machine, init: int, *, gracefully: bool) -> dict[str, Any]:
-    os.kill(init, POWEROFF if gracefully else signal.SIGKILL)
-    try:
-        wait_until("power off", lambda: supervisor.pidfile(item).pid() is None, timeout=10)
-    except LabError:
-        os.kill(init, signal.SIGKILL)
-        wait_until(f"cut the power of {item.name}", lambda: supervisor.pidfile(item).pid() is None, timeout=10)
+def _switch_off(item: Machine, *, gracefully: bool) -> dict[str, Any]:
+    if gracefully:
+        kinds.of(item).ask(item, "off")
+        with contextlib.suppress(LabError):
+            wait_until("power off", lambda: supervisor.pidfile(item).pid() is None, timeout=OFF_TIMEOUT[item.kind])
+    pid = kinds.of(item).pid(item)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(f"cut the power of {item.name}", lambda: supervisor.pidfile(item).pid() is None, timeout=10)
     return _result([f"node {item.name} switched off"])
-
-
-def execute(item: Machine, argv: list[str]) -> int:
-    """Run a command inside a node with this process's input and output; return its exit status."""
-    environment = {**os.environ, "PATH": SEARCH_PATH, "HOME": "/root"}
-    return subprocess.run([*container.inside(item), *argv], check=False, env=environment).returncode
 
 
 def _result(changes: list[str]) -> dict[str, Any]:
@@ -137,7 +133,7 @@ def _machines(lab: Lab) -> list[Machine]:
     for node in lab.nodes:
         if node.name not in numbers:
             numbers[node.name] = next(n for n in range(1, len(numbers) + 2) if n not in numbers.values())
-        found.append(machine(lab, node, numbers[node.name], rootfs.image(lab, node.suite), shared))
+        found.append(machine(lab, node, numbers[node.name], kinds.IMAGES[node.kind].image(lab, node.suite), shared))
     return found
 
 
@@ -173,7 +169,7 @@ def _ensure_node(lab: Lab, item: Machine) -> list[str]:
             return [f"node {item.name} switched on"] if supervisor.start(item) else []
         _remove_node(lab.namespace, directory)
         done = "made anew"
-    container.create(item, lab)
+    kinds.of(item).create(item, lab)
     write(kept, json.dumps(item.to_dict(), indent=2) + "\n")
     supervisor.start(item)
     return [f"node {item.name} {done}"]
@@ -184,9 +180,7 @@ def _wait_ready(item: Machine) -> None:
 
     def booted() -> bool:
         supervisor.require_on(item)
-        if container.init_pid(item) is None:
-            return False
-        return succeeds([*container.inside(item), "systemctl", "is-active", "multi-user.target"])
+        return kinds.of(item).ready(item)
 
     try:
         wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT)
@@ -206,4 +200,4 @@ def _answers(address: str) -> bool:
 
 def _known_host(item: Machine) -> str:
     address = item.links[0].addresses[0].split("/")[0]
-    return f"{item.name},{address} {container.host_key(item)}\n"
+    return f"{item.name},{address} {identity.host_key(item)}\n"

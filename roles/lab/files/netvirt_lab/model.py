@@ -13,7 +13,7 @@ from typing import Any
 
 from .system import LabError
 
-KINDS = ("container",)
+KINDS = ("container", "vm")
 SUITES = ("bookworm", "trixie")
 MANAGEMENT = "management"
 FIRST_NODE = 10  # A node's address is its number plus this; those below are the lab's own.
@@ -198,7 +198,7 @@ def parse(data: dict[str, Any]) -> Lab:
 def _node(item: dict[str, Any], data: dict[str, Any]) -> Node:
     """Return a node: what all have in common, and what its own description says."""
     links = (*data["links"], *item.get("links", ()))
-    return Node(item["name"], item.get("kind", "container"), item.get("suite") or data["suite"], links)
+    return Node(item["name"], item.get("kind") or data.get("kind", "container"), item.get("suite") or data["suite"], links)
 
 
 def _upstream(data: dict[str, Any] | None) -> Upstream | None:

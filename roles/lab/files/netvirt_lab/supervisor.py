@@ -8,7 +8,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from . import cgroups, container, images
+from . import cgroups, images, kinds
 from .model import Machine
 from .system import LabError, PidFile, program, spawn, wait_until
 
@@ -46,10 +46,10 @@ def supervise(directory: Path) -> None:
     pidfile(machine).claim()
     for path in (machine.root, *machine.images.values()):
         images.hold(path)
-    own = ["unshare", "--net", "--mount", "--propagation", "slave"]
-    boot = [*own, *_program(machine), "boot", machine.directory]
-    status = container.REBOOT
-    while status == container.REBOOT:
+    kind = kinds.of(machine)
+    boot = [*kind.surroundings(machine), *_program(machine), "boot", machine.directory]
+    status = kind.BOOT_AGAIN
+    while status == kind.BOOT_AGAIN:
         cgroups.kill(machine.namespace, machine.name)
         status = subprocess.run(boot, check=False).returncode
     cgroups.kill(machine.namespace, machine.name)
