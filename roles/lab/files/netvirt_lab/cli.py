@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nvlab.py", description="Machines that behave like a fleet on this one.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
-        ("packages", lambda _: {"missing": checks.missing_packages(_description())}, "list the packages that this machine lacks"),
+        ("packages", lambda _: _packages(), "list the packages that this machine lacks"),
         ("build", lambda _: lifecycle.build(_description()), "build the images of the lab described on standard input"),
         ("up", lambda _: lifecycle.up(_description()), "make the lab what is described on standard input"),
     ):
@@ -81,6 +81,10 @@ def _lab_command(commands: Any, name: str, text: str) -> argparse.ArgumentParser
 
 def _description() -> model.Lab:
     return model.parse(json.load(sys.stdin))
+
+
+def _packages() -> dict[str, Any]:
+    return {"missing": checks.missing_packages(_description())}
 
 
 def _directory(arguments: argparse.Namespace) -> Path:

@@ -187,7 +187,7 @@ def _wait_ready(item: Machine) -> None:
     except LabError as error:
         raise LabError(f"{error}; its console says: {supervisor.tail(item)}") from None
     address = item.links[0].addresses[0].split("/")[0]
-    wait_until(f"reach {item.name} by SSH on {address}", lambda: _answers(address), timeout=30)
+    wait_until(f"reach {item.name} by SSH on {address}", lambda: _answers(address), timeout=60)
 
 
 def _answers(address: str) -> bool:

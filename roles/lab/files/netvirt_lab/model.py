@@ -198,7 +198,8 @@ def parse(data: dict[str, Any]) -> Lab:
 def _node(item: dict[str, Any], data: dict[str, Any]) -> Node:
     """Return a node: what all have in common, and what its own description says."""
     links = (*data["links"], *item.get("links", ()))
-    return Node(item["name"], item.get("kind") or data.get("kind", "container"), item.get("suite") or data["suite"], links)
+    kind = item.get("kind") or data.get("kind", "container")
+    return Node(item["name"], kind, item.get("suite") or data["suite"], links)
 
 
 def _upstream(data: dict[str, Any] | None) -> Upstream | None:

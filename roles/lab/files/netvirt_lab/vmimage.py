@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image of nodes that are virtual machines: a disk, a distribution kernel, and an initramfs that mounts the disk."""
+"""The image of nodes that are virtual machines: a disk, a distribution kernel, an initramfs that mounts the disk."""
 
 from __future__ import annotations
 
