@@ -323,7 +323,7 @@ CASES: list[tuple[Document, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("base", "changes", "fault"), CASES, ids=[fault.partition(" ")[0] for *_, fault in CASES])
+@pytest.mark.parametrize(("base", "changes", "fault"), CASES, ids=[case[2].partition(" ")[0] for case in CASES])
 def test_fault(base: Document, changes: dict[str, Any], fault: str) -> None:
     (found,) = faults_of(changed(base, changes), "compute1")
     assert found.startswith(fault)
