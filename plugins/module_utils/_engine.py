@@ -28,9 +28,11 @@ VERIFY_SECONDS = 5.0
 class Stage(enum.IntEnum):
     """The order of an apply: what is removed goes from the services down, what is made goes from the links up.
 
-    All of OVSDB is one transaction in the middle, whether it adds or removes.
+    All of OVSDB is one transaction in the middle, whether it adds or removes. What the node keeps for its next boot is
+    written before any of it.
     """
 
+    KEEP = 0
     STOP_SERVICE = 1
     DROP_FLOW = 2
     DROP_NAT = 3

@@ -53,6 +53,7 @@ class Node:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._declared: Mapping[tuple[Any, ...], Spec] = {}
+        self._locked = False
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
@@ -139,7 +140,13 @@ class Node:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds."""
+        """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds.
+
+        A run that holds it may ask for it again.
+        """
+        if self._locked:
+            yield
+            return
         os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
         path = os.path.join(RUN_DIRECTORY, "lock")
         deadline = time.monotonic() + self.settings.lock_timeout
@@ -155,4 +162,8 @@ class Node:
                             "wait for it to end or raise lock_timeout"
                         ) from None
                 time.sleep(0.1)
-            yield
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False

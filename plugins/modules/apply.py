@@ -42,6 +42,19 @@ options:
       - All lists that are applied with this option on a node need owners of their own.
     type: bool
     default: false
+  keep:
+    description:
+      - With V(true) the node keeps O(resources), under the name of O(owner), in C(/etc/netvirt/rebuild). The unit
+        C(netvirt-rebuild-OWNER.service) brings them back at every boot, after Open vSwitch and before guests, with the
+        code of this run, without Ansible and without the network.
+      - What is kept is written before anything else is done.
+      - With V(false) it forgets what it kept for O(owner).
+      - Without this option, what it keeps is left alone.
+      - An empty list is not kept.
+      - Open vSwitch forwards before the flows are back. A bridge on which that must not be needs
+        O(netvirt.fabric.ovs_bridge#module:fail_mode=secure), and flows for all that it is to forward.
+      - When the last rebuild failed, the run says so with a warning.
+    type: bool
 seealso:
   - module: netvirt.fabric.ovs_bridge
   - module: netvirt.fabric.ovs_port_vlan
@@ -73,6 +86,14 @@ EXAMPLES = r"""
           bridge: br-int
           type: internal
           tag: 20
+
+- name: A switch that is there again after a boot
+  netvirt.fabric.apply:
+    owner: switch
+    keep: true
+    resources:
+      - ovs_bridge:
+          name: br-int
 
 - name: A namespace that routes between a switch and the world
   netvirt.fabric.apply:
@@ -133,10 +154,18 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
+
+
+def _resources(module: AnsibleModule) -> list[Resource]:
+    """Return the declared resources, and what the node is to keep of them."""
+    resources, keep = parse(module.params["resources"]), module.params["keep"]
+    return resources if keep is None else [*resources, _rebuild.told(module.params["owner"], resources, keep)]
 
 
 def main() -> None:
@@ -145,18 +174,22 @@ def main() -> None:
         argument_spec={
             "resources": {"type": "list", "elements": "dict", "required": True},
             "purge": {"type": "bool", "default": False},
+            "keep": {"type": "bool"},
             **argument_spec(SETTINGS),
         },
         supports_check_mode=True,
     )
     purge = map(kind, KINDS) if module.params["purge"] else ()
-    result = run(module, lambda: parse(module.params["resources"]), purge)
+    result = run(module, lambda: _resources(module), purge)
     differences = {item.title: difference(item) for item in result.changed}
+    declared = [item for item in result.changed if item.kind.name in KINDS]
+    for warning in _rebuild.warnings(result):
+        module.warn(warning)
     module.exit_json(
         changed=bool(result.operations),
         operations=result.operations,
-        before=[{item.kind.name: item.shown(item.have)} for item in result.changed],
-        after=[{item.kind.name: item.shown(item.after)} for item in result.changed],
+        before=[{item.kind.name: item.shown(item.have)} for item in declared],
+        after=[{item.kind.name: item.shown(item.after)} for item in declared],
         diff={
             "before": {title: before for title, (before, _after) in differences.items()},
             "after": {title: after for title, (_before, after) in differences.items()},

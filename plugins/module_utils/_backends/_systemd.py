@@ -70,6 +70,11 @@ class Systemd:
         self._run("disable", "--quiet", unit, may_fail=True)  # also the link to a unit file that somebody removed
         self.forget()
 
+    def reset(self, unit: str) -> None:
+        """Let systemd forget at once that the unit failed."""
+        self._run("reset-failed", unit, may_fail=True)
+        self.forget()
+
     def commit(self) -> None:
         """Make the collected changes: unit files, enabling, restarts, reloads, what comes afterwards."""
         reread, self._reread = self._reread, False

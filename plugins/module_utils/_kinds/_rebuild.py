@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``rebuild``: that a node keeps what one owner told it, and rebuilds it at boot. No module has it but ``apply``.
+
+The node is told before anything else is done. A run that is cut off is completed at the next boot, and what was to be
+removed does not come back then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import (
+    Kind,
+    Operation,
+    Resource,
+    Result,
+    Stage,
+    differences,
+    resource,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild_files as files
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_SOUND: Spec = {"stale": [], "enabled": True, "failure": ""}
+
+
+class Rebuild(Kind):
+    """The object is one owner's list. Files that are not what it renders to are findings, and so is a failed unit."""
+
+    name = "rebuild"
+    rank = Stage.KEEP
+    options = {
+        "name": Option(required=True, canonical=values.word, role=Role.IDENTITY),
+        "state": STATE,
+        "resources": Option(type="list", elements="dict", role=Role.POLICY),
+    }
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return which files are not as they should be, and how the last rebuild went."""
+        name = want["name"]
+        found = {short: node.files.read(path) for short, path in files.paths(name).items()}
+        if not any(found.values()):
+            return None
+        wanted = files.render(name, want["resources"], node.settings)
+        return {
+            "name": name,
+            "stale": sorted(short for short, file in found.items() if file != wanted[short]),
+            "enabled": node.systemd.enabled(files.unit(name)),
+            "failure": _failure(node, files.unit(name)),
+        }
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Files as rendered, and a unit that starts at boot."""
+        return {"name": want["name"], **_SOUND}
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation. The unit is not started: this run does what it would do."""
+        if desired is None:
+            yield Operation(Stage.KEEP, "delete", partial(_delete, node, (have or {})["name"]))
+            return
+        action = "create" if have is None else "update"
+        yield Operation(Stage.KEEP, action, partial(_write, node, desired["name"], have), differences(have, desired))
+
+
+def told(owner: str, resources: Sequence[Resource], keep: bool) -> Resource:
+    """Return the resource by which the node keeps these under the owner's name, or nothing any more."""
+    entries = [
+        {item.kind.name: {name: value for name, value in item.want.items() if value is not None}} for item in resources
+    ]
+    state = "present" if keep and entries else "absent"
+    return resource(Rebuild(), {"name": owner, "state": state, "resources": entries})
+
+
+def warnings(result: Result) -> list[str]:
+    """Return what the user should know of rebuilds that failed before this run."""
+    found = {
+        item.want["name"]: (item.have or {}).get("failure") for item in result.changed if item.kind.name == Rebuild.name
+    }
+    return [f"{files.unit(name)} failed at boot: {failure}" for name, failure in found.items() if failure]
+
+
+def _failure(node: Node, unit: str) -> str:
+    """Return the last words of a unit that failed, or nothing."""
+    state = node.systemd.show(unit)
+    if state["ActiveState"] != "failed":
+        return ""
+    return node.systemd.last_words(unit) or state["Result"]
+
+
+def _write(node: Node, name: str, have: Optional[Spec]) -> None:
+    resources = (node.declared(Rebuild.name, name) or {})["resources"]
+    wanted = files.render(name, resources, node.settings)
+    stale = set(wanted) if have is None else set(have["stale"])
+    for short in stale:
+        node.files.write(files.paths(name)[short], wanted[short].text, wanted[short].mode)
+    if stale & {"unit", "guests"}:
+        node.systemd.reread()
+    if have is None or not have["enabled"]:
+        node.systemd.enable(files.unit(name))
+    if have is not None and have["failure"]:
+        node.systemd.reset(files.unit(name))
+
+
+def _delete(node: Node, name: str) -> None:
+    node.systemd.stop(files.unit(name))
+    for path in files.paths(name).values():
+        node.files.remove(path)
+        node.files.remove_if_empty(os.path.dirname(path))
+    node.systemd.reread()

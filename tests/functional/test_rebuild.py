@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node does at boot, by the unit that does it: lost things return, flows before traffic, failures are seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import Result, output
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild, _rebuild_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
+
+OWNER = "nvtkeep"
+UNIT = "netvirt-rebuild-nvtkeep.service"
+PATHS = {short: Path(path) for short, path in _rebuild_files.paths(OWNER).items()}
+HOSTS = {"nvtk1": 1, "nvtk2": 2, "nvtk3": 1}  # by VLAN; the last is on the other bridge
+ADDRESSES = {host: f"10.96.0.{number}" for number, host in enumerate(HOSTS, 1)}
+BRIDGES = ("nvtkint", "nvtkphy")
+
+
+def leg(host: str, vlan: int, bridge: str) -> list[dict[str, Any]]:
+    """Return a namespace with an address, and its port: access, or trunk for VLAN 0."""
+    inside = {"name": "eth0", "namespace": host, "tx_checksum": False}
+    return [
+        {"netns_router": {"name": host, "interfaces": [{"name": "eth0", "addresses": [f"{ADDRESSES[host]}/24"]}]}},
+        {"veth_pair": {"name": host, "peer": inside}},
+        {"ovs_port_vlan": {"name": host, "bridge": bridge, "tag": vlan}},
+    ]
+
+
+def patch(bridge: str, name: str, peer: str) -> dict[str, Any]:
+    options = {"type": "patch", "mode": "trunk", "trunks": "all"}
+    return {"ovs_port_vlan": {"name": name, "bridge": bridge, "peer": peer, **options}}
+
+
+def flows(bridge: str, port: str, old: int, new: int, *more: str) -> dict[str, Any]:
+    """Let one VLAN through the patch, under another number."""
+    listed = [
+        f"priority=20,in_port={port},dl_vlan={old} actions=mod_vlan_vid:{new},NORMAL",
+        f"priority=10,in_port={port} actions=drop",
+        *more,
+    ]
+    return {"ovs_flow": {"bridge": bridge, "cookie": "0x77", "flows": listed}}
+
+
+# As the compiler lays it out: the physical bridge is closed until its flows are in. VLAN 1 of the integration bridge is
+# VLAN 2 there: nvtk1 must reach nvtk2, but never nvtk3.
+RESOURCES = [
+    {"ovs_bridge": {"name": BRIDGES[0], "datapath_type": "netdev", "fail_mode": "standalone"}},
+    {"ovs_bridge": {"name": BRIDGES[1], "datapath_type": "netdev", "fail_mode": "secure"}},
+    *leg("nvtk1", 1, BRIDGES[0]),
+    *leg("nvtk2", 2, BRIDGES[1]),
+    *leg("nvtk3", 1, BRIDGES[1]),
+    patch(BRIDGES[0], "nvtkout", "nvtkin"),
+    patch(BRIDGES[1], "nvtkin", "nvtkout"),
+    flows(BRIDGES[0], "nvtkout", 2, 1),
+    flows(BRIDGES[1], "nvtkin", 1, 2, "priority=0 actions=NORMAL"),
+]
+
+
+def keep(resources: list[dict[str, Any]], kept: bool = True, check: bool = False) -> Result:
+    """Converge like the module apply with keep."""
+    node, parsed = Node(Settings(owner=OWNER)), parse(resources)
+    try:
+        return converge(node, [*parsed, _rebuild.told(OWNER, parsed, kept)], check)
+    finally:
+        node.close()
+
+
+def show(name: str) -> str:
+    return output("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
+
+
+def program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the engine from its archive."""
+    argv = ["/usr/bin/python3", "-I", str(PATHS["program"]), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+
+
+def pings(source: str, target: str) -> bool:
+    output("ip", "-n", source, "neighbour", "flush", "all")
+    argv = ["ip", "netns", "exec", source, "ping", "-q", "-n", "-c", "3", "-i", "0.3", "-W", "1", ADDRESSES[target]]
+    return subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def forget() -> None:
+    """Leave nothing, whatever the state is."""
+    subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], check=False, capture_output=True)
+    for path in PATHS.values():
+        path.unlink(missing_ok=True)
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    subprocess.run(["systemctl", "reset-failed", UNIT], check=False, capture_output=True)
+    for bridge in BRIDGES:
+        output("ovs-vsctl", "--if-exists", "del-br", bridge)
+    lose()
+
+
+def lose() -> None:
+    """Lose what a boot loses: namespaces and links, and Open vSwitch's flows."""
+    for host in HOSTS:
+        subprocess.run(["ip", "netns", "delete", host], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "delete", host], check=False, capture_output=True)
+    output("systemctl", "restart", "ovs-vswitchd.service")
+
+
+@pytest.fixture
+def kept() -> Iterator[None]:
+    forget()
+    try:
+        keep(RESOURCES)
+        yield
+    finally:
+        forget()
+
+
+def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
+    assert [item["kind"] for item in keep(RESOURCES).operations] == []
+    assert {short: oct(path.stat().st_mode & 0o777) for short, path in PATHS.items()} == {
+        "list": "0o600",
+        "program": "0o644",
+        "unit": "0o644",
+        "guests": "0o644",
+    }
+    told = json.loads(PATHS["list"].read_text(encoding="utf-8").partition("\n")[2])
+    assert [list(item) for item in told["resources"]] == [list(item) for item in RESOURCES]
+    assert show("UnitFileState") == "enabled"
+    assert keep(RESOURCES[:1]).operations == [
+        {"kind": "rebuild", "name": OWNER, "action": "update", "changes": {"stale": {"before": ["list"], "after": []}}}
+    ]
+    gone = keep(RESOURCES, kept=False)
+    assert gone.operations == [{"kind": "rebuild", "name": OWNER, "action": "delete"}]
+    assert not any(path.exists() for path in PATHS.values())
+    assert not PATHS["guests"].parent.exists()
+    assert show("LoadState") == "not-found"
+    assert keep(RESOURCES, kept=False).operations == []
+
+
+def test_the_archive_shows_what_is_missing_without_ansible(kept: None) -> None:
+    found = program("--check", str(PATHS["list"]))
+    assert (found.stdout.strip(), found.stderr) == ("[]", "")
+    output("ip", "-n", "nvtk1", "address", "del", "10.96.0.1/24", "dev", "eth0")
+    found = program("--check", str(PATHS["list"]))
+    assert [item["kind"] for item in json.loads(found.stdout)] == ["netns_router"]
+    assert program().returncode == 2
+
+
+def test_no_vlan_leaks_until_the_unit_has_brought_the_flows(kept: None) -> None:
+    assert pings("nvtk1", "nvtk2")
+    assert not pings("nvtk1", "nvtk3")
+    output("systemctl", "restart", "ovs-vswitchd.service")
+    assert "actions" not in output("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", BRIDGES[1])
+    assert not pings("nvtk1", "nvtk3")
+    assert not pings("nvtk1", "nvtk2")
+    lose()
+    output("systemctl", "start", UNIT)
+    assert show("ActiveState") == "active"
+    assert wait_for(lambda: pings("nvtk1", "nvtk2"))
+    assert not pings("nvtk1", "nvtk3")
+    assert keep(RESOURCES, check=True).operations == []
+
+
+def test_what_others_undo_while_the_node_boots_is_done_again(kept: None) -> None:
+    output("systemctl", "start", UNIT)
+    assert show("ActiveState") == "active"
+    output("ip", "-n", "nvtk1", "address", "add", "10.96.9.9/24", "dev", "eth0")
+    assert wait_for(lambda: "10.96.9.9" not in output("ip", "-n", "nvtk1", "address"))
+
+
+def test_a_rebuild_waits_for_a_run_and_does_not_undo_it(kept: None) -> None:
+    node = Node(Settings(owner=OWNER))
+    with node.lock():
+        subprocess.run(["systemctl", "start", "--no-block", UNIT], check=True)
+        time.sleep(2)
+        assert show("ActiveState") == "activating"
+        keep_inside = parse(RESOURCES[:2])
+        converge(node, [*keep_inside, _rebuild.told(OWNER, keep_inside, True)], False)
+        output("ip", "netns", "delete", "nvtk3")
+    node.close()
+    assert wait_for(lambda: show("ActiveState") == "active")
+    assert not os.path.exists("/run/netns/nvtk3")
+
+
+def test_a_rebuild_that_fails_is_seen_and_the_next_run_says_so(kept: None) -> None:
+    text = PATHS["list"].read_text(encoding="utf-8")
+    PATHS["list"].write_text(text[: len(text) // 2], encoding="utf-8")
+    started = subprocess.run(["systemctl", "start", UNIT], capture_output=True, check=False, timeout=60)
+    assert started.returncode == 1
+    status = subprocess.run(["systemctl", "status", "--lines=5", UNIT], capture_output=True, text=True, check=False)
+    line = f"the virtual networks are not as this node was told: {PATHS['list']} cannot be used"
+    assert wait_for(lambda: line in output("journalctl", "-u", UNIT, "--lines=10", "-o", "cat"))
+    assert "failed" in status.stdout
+    planned = keep(RESOURCES, check=True)
+    done = keep(RESOURCES)
+    assert done.operations == planned.operations
+    for result in (planned, done):
+        (warning,) = _rebuild.warnings(result)
+        assert warning.startswith(f"{UNIT} failed at boot: ")
+        assert line in warning
+    assert show("ActiveState") == "inactive"
+    again = keep(RESOURCES)
+    assert (again.operations, _rebuild.warnings(again)) == ([], [])
