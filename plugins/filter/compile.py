@@ -14,6 +14,7 @@ version_added: 0.1.0
 description:
   - Checks the whole document, and fails with one line for every fault, each with its path in the document.
   - Returns the resources that the module M(netvirt.fabric.apply) makes on the node, and the guests that run there.
+    Objects that are no longer among them go with O(netvirt.fabric.apply#module:purge).
   - The same input always gives the same output. Nothing is read but the input.
 positional: node, facts, hosts, state
 options:
@@ -27,14 +28,15 @@ options:
   node:
     description:
       - The node to compile for.
-      - Both lists are empty for a node that is not in the document.
+      - For a node that is not in the document there are no guests, and no resources but those that return the
+        underlay's addresses to its interface.
     type: str
     required: true
   facts:
     description:
       - What the module M(netvirt.fabric.node_info) returned, by node, for all nodes of the document.
       - Needed are C(datapath_types), a list with the preferred type first, and C(interfaces), a dictionary of
-        dictionaries with C(addresses), C(mtu) and C(mac).
+        dictionaries with C(addresses), C(mtu) and C(mac). C(bridges) tells what the node has now.
       - Facts of other nodes may be missing where the document pins what is needed of them, that is
         C(fabric_nodes.<node>.underlay_address) and C(fabric_underlay.mtu).
     type: dict
@@ -46,7 +48,7 @@ options:
     elements: str
   state:
     description:
-      - With V(absent) the resources take down what they build with V(present).
+      - With V(absent) the node is compiled as if it were not in the document.
     type: str
     choices: [present, absent]
     default: present

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 DATAPATH_FAMILY = "ovs_datapath"  # linux/openvswitch.h
@@ -60,6 +61,17 @@ def datapath_types(node: Node) -> list[str]:
 def ovs_version(node: Node) -> str:
     """Return the version of Open vSwitch as its start script recorded it, or an empty string."""
     return "".join(node.ovsdb.root.ovs_version)
+
+
+def bridges(node: Node) -> dict[str, dict[str, Any]]:
+    """Return the bridges of Open vSwitch by name: ``owner``, empty for one that is not ours, and names of ``ports``."""
+    return {
+        row.name: {
+            "owner": row.external_ids.get(OWNER_KEY, ""),
+            "ports": sorted(port.name for port in row.ports if port.name != row.name),
+        }
+        for row in node.ovsdb.rows("Bridge")
+    }
 
 
 def interfaces(node: Node) -> dict[str, dict[str, Any]]:

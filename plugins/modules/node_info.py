@@ -82,6 +82,19 @@ interfaces:
       description: Whether the interface is up.
       type: bool
   sample: {eth1: {addresses: [172.30.0.11/24], mtu: 1500, mac: "02:18:3a:64:fb:96", up: true}}
+bridges:
+  description: All bridges of Open vSwitch, by name.
+  returned: success
+  type: dict
+  contains:
+    owner:
+      description: The owner whose mark the bridge bears, or an empty string.
+      type: str
+    ports:
+      description: The names of its ports, without its own.
+      type: list
+      elements: str
+  sample: {br-int: {owner: fabric, ports: [patch-tun, tap-vm1]}}
 kvm:
   description:
     - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.
@@ -130,6 +143,7 @@ def main() -> None:
             "datapath_type": types[0] if types else "",
             "ovs_version": _node_facts.ovs_version(node),
             "interfaces": _node_facts.interfaces(node),
+            "bridges": _node_facts.bridges(node),
             "kvm": _node_facts.kvm(),
             "kernel": os.uname().release,
             "hazards": hazards(node.settings.timeout),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _nodes, _physical, _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _names, _nodes, _physical, _router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError
@@ -34,8 +34,6 @@ LAYERS = (
     _physical.translations,
     _router.dhcp_servers,
 )
-# What says which object is meant, all that an absent resource needs.
-IDENTITY = ("name", "namespace", "bridge", "type", "cookie")
 
 
 def compile_node(
@@ -44,19 +42,18 @@ def compile_node(
     """Return ``{"resources": [...], "guests": [...]}`` of one node, both empty for a node that is not in the document.
 
     ``variables`` holds the document (``fabric_networks`` ...), ``facts`` what ``node_info`` returned by node, ``hosts``
-    the names that nodes may have. With ``state`` absent the resources take down what they otherwise build. Raises
-    FabricError with one line for every fault.
+    the names that nodes may have. With ``state`` absent the node is left as if it were not in the document. The
+    resources are to be applied with ``purge``, which removes what is not among them. Raises FabricError with one line
+    for every fault.
     """
     document = validate(variables, hosts)
-    if node not in document.members():
-        return {"resources": [], "guests": []}
-    if state == "absent":
-        site = _own_site(document, node, facts)
-        resources = _absent(site)
-    else:
+    resources: list[Resource] = []
+    guests: list[dict[str, Any]] = []
+    if state == "present" and node in document.members():
         site = _site(document, node, facts)
         resources = [resource for layer in LAYERS for resource in layer(site)]
-    return {"resources": resources, "guests": _layout.guests(site)}
+        guests = _layout.guests(site)
+    return {"resources": resources + _returned_addresses(document, node, facts, resources), "guests": guests}
 
 
 def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
@@ -88,27 +85,15 @@ def _check_uplinks(site: Site, facts: _nodes.Facts, faults: Faults) -> None:
                 faults.add(uplink.key(), message)
 
 
-def _own_site(document: Document, node: str, facts: _nodes.Facts) -> Site:
-    """Return the node's place without its peers, which need not be there to take this one down."""
-    faults = Faults()
-    return Site(document, node, _nodes.node_state(document, node, facts, faults))
-
-
-def _absent(site: Site) -> list[Resource]:
-    """Return the resources that take down the node, in the order in which a reader would do it."""
-    resources = [resource for layer in reversed(LAYERS) for resource in layer(site)]
-    absent = [
-        {kind: {**{key: options[key] for key in IDENTITY if key in options}, "state": "absent"}}
-        for resource in resources
-        for kind, options in resource.items()
-        if kind != "ip_interface"
-    ]
-    return absent + _returned_addresses(site)
-
-
-def _returned_addresses(site: Site) -> list[Resource]:
-    """Give the underlay's addresses back to the NIC where br-phy had them."""
-    if not site.document.underlay or site.state.datapath_type != "netdev":
+def _returned_addresses(
+    document: Document, node: str, facts: _nodes.Facts, resources: Iterable[Resource]
+) -> list[Resource]:
+    """Give the underlay's addresses back to the NIC where br-phy is this owner's, has them, and is to go."""
+    bridge = ((facts.get(node) or {}).get("bridges") or {}).get(_names.UNDERLAY) or {}
+    stays = any(item.get("ovs_bridge", {}).get("name") == _names.UNDERLAY for item in resources)
+    addresses = _nodes.global_addresses(facts, node, _names.UNDERLAY)
+    if stays or bridge.get("owner") != document.owner or not bridge["ports"] or not addresses:
         return []
-    addresses = [str(address) for address in site.state.underlay_addresses]
-    return [{"ip_interface": {"name": site.state.underlay_interface, "addresses": addresses, "up": True}}]
+    name = bridge["ports"][0]
+    addresses = [*_nodes.global_addresses(facts, node, name), *addresses]
+    return [{"ip_interface": {"name": name, "addresses": [str(address) for address in addresses], "up": True}}]

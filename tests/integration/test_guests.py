@@ -138,11 +138,21 @@ def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
 def test_a_guest_that_is_no_longer_listed_is_purged(fabric: Lab) -> None:
     guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
     before = pid(fabric, "vm1")
-    site(fabric, fabric_guests=[{**guests[0], "memory": 112}], fabric_nodes={"compute2": {}}, guest_purge=True)
+    site(fabric, fabric_guests=[{**guests[0], "memory": 112}], fabric_nodes={"compute2": {}})
     assert pid(fabric, "vm1") == before
     assert fabric.run("compute2", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
     assert not re.search("tap-vm2", fabric.run("compute2", ["ip", "-o", "link"]).stdout)
     assert "tap-vm2" not in fabric.run("compute2", ["ovs-vsctl", "list-ports", "br-int"]).stdout.split()
+
+
+def test_a_guest_moves_to_another_node(fabric: Lab) -> None:
+    guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
+    site(fabric, fabric_guests=[guests[0], {**guests[1], "node": "compute1"}], fabric_nodes={"compute2": {}})
+    assert fabric.run("compute1", ["systemctl", "is-active", "netvirt-guest-vm2"]).stdout.strip() == "active"
+    assert fabric.run("compute2", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
+    site(fabric, fabric_guests=[guests[0], guests[1]])
+    assert fabric.run("compute2", ["systemctl", "is-active", "netvirt-guest-vm2"]).stdout.strip() == "active"
+    assert fabric.run("compute1", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
 
 
 def test_the_purged_guest_can_return(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:

@@ -115,9 +115,9 @@ class Files:
         self.forget()
 
     def remove_if_empty(self, path: str) -> None:
-        """Remove a directory at once, unless somebody else keeps something in it."""
+        """Remove a directory and those above it at once, as far as nobody keeps anything else in them."""
         with contextlib.suppress(OSError):
-            os.rmdir(path)
+            os.removedirs(path)
 
     def forget(self) -> None:
         """Drop what was read."""

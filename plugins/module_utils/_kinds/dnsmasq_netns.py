@@ -230,6 +230,7 @@ def _delete(node: Node, name: str) -> None:
         node.files.remove(path)
     node.files.remove_if_empty(files.configuration_directory(name))
     node.files.remove_directory(files.state_directory(name))
+    node.files.remove_if_empty(os.path.dirname(files.state_directory(name)))
     node.systemd.reread()
 
 

@@ -30,11 +30,10 @@ ISOLATED = {
 
 @pytest.mark.parametrize("datapath_type", ["netdev", "system"])
 @pytest.mark.parametrize("changes", [{}, DUAL, {"fabric_networks[1]": ISOLATED}])
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_every_resource_is_valid_for_its_kind(datapath_type: str, changes: dict[str, Any], state: str) -> None:
+def test_every_resource_is_valid_for_its_kind(datapath_type: str, changes: dict[str, Any]) -> None:
     facts = facts_of(NODES, datapath_types=(datapath_type,))
     for node in NODES:
-        resources = compile_node(changed(sample(), changes), node, facts, NODES, state)["resources"]
+        resources = compile_node(changed(sample(), changes), node, facts, NODES)["resources"]
         assert resources
         parse(resources)
 
@@ -308,21 +307,41 @@ def test_a_host_outside_the_document_needs_nothing() -> None:
     assert compile_node(sample(), "other", facts_of(NODES), [*NODES, "other"]) == {"resources": [], "guests": []}
 
 
-@pytest.mark.parametrize("node", NODES)
-def test_absent_covers_all_that_present_makes(node: str) -> None:
-    facts = facts_of(NODES)
-    present = compile_node(sample(), node, facts, NODES)["resources"]
-    absent = compile_node(sample(), node, facts, NODES, "absent")["resources"]
-
-    def identities(resources: list[dict[str, Any]]) -> set[tuple[str, str]]:
-        return {(kind, options["name"]) for item in resources for kind, options in item.items()}
-
-    taken_down = [item for item in absent if "ip_interface" not in item]
-    assert identities(taken_down) == {item for item in identities(present) if item[0] != "ip_interface"}
-    assert all(options["state"] == "absent" for item in taken_down for options in item.values())
+def with_underlay_bridge(owner: str = "fabric") -> dict[str, Any]:
+    """Return the facts of a node whose br-phy has taken over the address of eth1."""
+    facts = facts_of(NODES)["network1"]
+    facts["interfaces"]["br-phy"] = facts["interfaces"]["eth1"]
+    facts["interfaces"]["eth1"] = {**facts["interfaces"]["eth1"], "addresses": []}
+    facts["bridges"] = {"br-phy": {"owner": owner, "ports": ["eth1"]}}
+    return {"network1": facts}
 
 
-def test_absent_returns_the_underlay_addresses() -> None:
-    facts = {"network1": facts_of(NODES)["network1"]}  # the peers need not be there
-    absent = compile_node(sample(), "network1", facts, NODES, "absent")["resources"]
-    assert of_kind(absent, "ip_interface") == [{"name": "eth1", "addresses": ["192.0.2.1/24"], "up": True}]
+RETURNED = {"ip_interface": {"name": "eth1", "addresses": ["192.0.2.1/24"], "up": True}}
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(("node", "owner"), [("network1", "another"), ("other", "fabric")])
+def test_a_node_that_leaves_gets_its_underlay_addresses_back(state: str, node: str, owner: str) -> None:
+    document = {"fabric_owner": "fabric"}  # says nothing of the node, nor of its underlay any more
+    compiled = compile_node(document, "network1", with_underlay_bridge(), NODES, state)
+    assert compiled == {"resources": [RETURNED], "guests": []}
+    facts = with_underlay_bridge(owner)
+    assert compile_node(document, node, facts, NODES, state) == {"resources": [], "guests": []}
+
+
+def test_absent_leaves_nothing_but_the_underlay_addresses() -> None:
+    facts = with_underlay_bridge()  # the peers need not be there
+    assert compile_node(sample(), "network1", facts, NODES, "absent") == {"resources": [RETURNED], "guests": []}
+    assert compile_node(sample(), "network1", {}, NODES, "absent") == {"resources": [], "guests": []}
+
+
+def test_a_node_that_goes_on_without_an_underlay_gets_its_addresses_back() -> None:
+    document = {"fabric_nodes": {"network1": {"datapath_type": "netdev"}}}
+    resources = build(document, "network1", with_underlay_bridge())
+    assert resources[-1] == RETURNED
+    assert "br-phy" not in [bridge["name"] for bridge in of_kind(resources, "ovs_bridge")]
+
+
+def test_a_node_that_stays_keeps_its_underlay_bridge() -> None:
+    resources = build(sample(), "network1", {**facts_of(NODES), **with_underlay_bridge()})
+    assert RETURNED not in resources

@@ -55,7 +55,6 @@ def port(resources: list[Document], name: str) -> tuple[Any, ...]:
     return tuple(found.get(key) for key in ("bridge", "mode", "tag", "trunks"))
 
 
-@pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize(
     "case",
     [
@@ -68,11 +67,11 @@ def port(resources: list[Document], name: str) -> tuple[Any, ...]:
         ),
     ],
 )
-def test_every_resource_is_valid_for_its_kind(case: Document, state: str) -> None:
+def test_every_resource_is_valid_for_its_kind(case: Document) -> None:
     for node in COMPUTE:
         facts = facts_of(NODES)
         facts[node]["interfaces"]["eth1"]["addresses"] = []
-        resources = compile_node(case, node, facts, NODES, state)["resources"]
+        resources = compile_node(case, node, facts, NODES)["resources"]
         assert len(resources) > 5
         parse(resources)
 
