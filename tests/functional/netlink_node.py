@@ -102,6 +102,14 @@ def needs(capability: str, *arguments: str) -> pytest.MarkDecorator:
 _RESTLESS = {"state", "message_age", "topology_change", "config_pending", "topology_change_ack", "mii_status"}
 
 
+def drop_restless(item: dict[str, Any]) -> None:
+    """Take out of a link what changes by itself: timers run, and ports of bridges and members of bonds wake up."""
+    for part in ("info_data", "info_slave_data"):
+        found = item.get("linkinfo", {}).get(part, {})
+        for key in [key for key in found if key.endswith("_timer") or key in _RESTLESS]:
+            del found[key]
+
+
 def state() -> Any:
     """Return what ip(8) shows in the root namespace and those of the tests, less what the kernel does by itself."""
     shown = {}
@@ -110,10 +118,7 @@ def state() -> Any:
         for item in links:
             item.pop("operstate")  # follows with a delay, as do the flags that come from it
             item["flags"] = "UP" in item["flags"]
-            for part in ("info_data", "info_slave_data"):  # timers run, and ports of a bridge wake up
-                shown_data = item.get("linkinfo", {}).get(part, {})
-                for key in [key for key in shown_data if key.endswith("_timer") or key in _RESTLESS]:
-                    del shown_data[key]
+            drop_restless(item)
         shown[namespace] = (links, [addresses(item["ifname"], namespace) for item in links], routes(namespace))
     return shown
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from engine import Spec, column, output
-from netlink_node import clean_node, ip, namespaces
+from netlink_node import clean_node, drop_restless, ip, namespaces
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result, converge
@@ -96,6 +96,7 @@ def links(namespace: str | None = None) -> Any:
         for item in ip(*arguments, namespace=namespace) or []:
             for name in ("ifindex", "link_index", "operstate", "flags", "link_netnsid"):
                 item.pop(name, None)
+            drop_restless(item)
             for address in item.get("addr_info", ()):
                 address.pop("tentative", None)
             shown.append(json.dumps(item, sort_keys=True))
