@@ -40,14 +40,17 @@ class Stage(enum.IntEnum):
     DROP_LINK = 5
     DROP_NAMESPACE = 6
     NAMESPACE = 7
-    LINK = 8
-    OVSDB = 9
-    INTERFACE = 10
-    ADDRESS = 11
-    ROUTE = 12
-    NAT = 13
-    FLOW = 14
-    SERVICE = 15
+    BRIDGE = 8
+    LINK = 9
+    BOND = 10
+    VLAN = 11
+    OVSDB = 12
+    INTERFACE = 13
+    ADDRESS = 14
+    ROUTE = 15
+    NAT = 16
+    FLOW = 17
+    SERVICE = 18
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,9 @@ seealso:
   - module: netvirt.fabric.ovs_db
   - module: netvirt.fabric.veth_pair
   - module: netvirt.fabric.ip_interface
+  - module: netvirt.fabric.linux_bridge
+  - module: netvirt.fabric.link_vlan
+  - module: netvirt.fabric.link_bond
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.nat_masquerade
   - module: netvirt.fabric.dnsmasq_netns

@@ -86,6 +86,30 @@ def clean_node() -> Iterator[None]:
     clean()
 
 
+def needs(capability: str, *arguments: str) -> pytest.MarkDecorator:
+    """Return the mark of tests that need a kind of link, which is tried: ip link add ... ARGUMENTS."""
+    name = PREFIX + "probe"
+    veth = ("veth", "peer", "name", name + "1")
+    ip("link", "add", name, "type", *veth, check=False)
+    on = ["link", name] if arguments[0] == "vlan" else []
+    command = ["ip", "link", "add", *on, "name", name + "0", "type", *arguments]
+    missing = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0
+    for made in (name + "0", name):
+        ip("link", "delete", made, check=False)
+    return pytest.mark.skipif(missing, reason=f"needs a kernel with {capability}")
+
+
+_RESTLESS = {"state", "message_age", "topology_change", "config_pending", "topology_change_ack", "mii_status"}
+
+
+def drop_restless(item: dict[str, Any]) -> None:
+    """Take out of a link what changes by itself: timers run, and ports of bridges and members of bonds wake up."""
+    for part in ("info_data", "info_slave_data"):
+        found = item.get("linkinfo", {}).get(part, {})
+        for key in [key for key in found if key.endswith("_timer") or key in _RESTLESS]:
+            del found[key]
+
+
 def state() -> Any:
     """Return what ip(8) shows in the root namespace and those of the tests, less what the kernel does by itself."""
     shown = {}
@@ -94,6 +118,7 @@ def state() -> Any:
         for item in links:
             item.pop("operstate")  # follows with a delay, as do the flags that come from it
             item["flags"] = "UP" in item["flags"]
+            drop_restless(item)
         shown[namespace] = (links, [addresses(item["ifname"], namespace) for item in links], routes(namespace))
     return shown
 

@@ -127,6 +127,73 @@ def test_veth_pair(lab: Lab, namespace: str, probes: Probes) -> None:
     )
 
 
+def test_linux_bridge(lab: Lab, namespace: str, probes: Probes) -> None:
+    def shown() -> list[Any]:
+        text = probes.output("ip", "-n", namespace, "-j", "-d", "link", "show", "type", "bridge")
+        found = [item for item in json.loads(text or "[]") if item]
+        ports = json.loads(probes.output("ip", "-n", namespace, "-j", "link", "show", "master", "nvtlb") or "[]")
+        data = [item["linkinfo"]["info_data"] for item in found]
+        return [[item["stp_state"], item["ageing_time"]] for item in data] + [item["ifname"] for item in ports if item]
+
+    made = lab.module(NODE, "veth_pair", {"name": "nvtl0", "namespace": namespace, "peer": {"name": "nvtl1"}})
+    assert not made.get("failed"), made
+    walk(
+        lab,
+        "linux_bridge",
+        {"name": "nvtlb", "namespace": namespace, "stp": True, "ageing_time": 60, "ports": [{"name": "nvtl0"}]},
+        shown,
+        change={"stp": False},
+        expect=[[1, 6000], "nvtl0"],
+        expect_changed=[[0, 6000], "nvtl0"],
+    )
+
+
+def lacks(lab: Lab, *arguments: str) -> bool:
+    """Tell whether the node's kernel lacks a kind of link, by making one in a namespace that goes again."""
+    script = "ip link add leg0 type veth peer name leg1 && ip link add " + " ".join(arguments)
+    return lab.run(NODE, ["unshare", "--net", "sh", "-c", script], check=False).returncode != 0
+
+
+def test_link_vlan(lab: Lab, namespace: str, probes: Probes) -> None:
+    if lacks(lab, "link", "leg0", "name", "leg2", "type", "vlan", "id", "9"):
+        pytest.skip("needs a kernel with VLAN interfaces (8021q)")
+
+    def shown() -> list[Any]:
+        text = probes.output("ip", "-n", namespace, "-j", "-d", "link", "show", "type", "vlan")
+        return [[item["mtu"], item["linkinfo"]["info_data"]["id"]] for item in json.loads(text or "[]") if item]
+
+    walk(
+        lab,
+        "link_vlan",
+        {"name": "leg.10", "namespace": namespace, "parent": "leg", "parent_namespace": namespace, "vlan": 10},
+        shown,
+        change={"vlan": 20, "mtu": 1400},
+        expect=[[1500, 10]],
+        expect_changed=[[1400, 20]],
+    )
+
+
+def test_link_bond(lab: Lab, namespace: str, probes: Probes) -> None:
+    if lacks(lab, "leg2", "type", "bond"):
+        pytest.skip("needs a kernel with bonding")
+
+    def shown() -> list[Any]:
+        text = probes.output("ip", "-n", namespace, "-j", "-d", "link", "show", "type", "bond")
+        return [item["linkinfo"]["info_data"]["miimon"] for item in json.loads(text or "[]") if item]
+
+    made = lab.module(NODE, "veth_pair", {"name": "nvtl0", "namespace": namespace, "peer": {"name": "nvtl1"}})
+    assert not made.get("failed"), made
+    walk(
+        lab,
+        "link_bond",
+        {"name": "nvtlb", "namespace": namespace, "members": ["nvtl0"]},
+        shown,
+        change={"miimon": 200},
+        expect=[100],
+        expect_changed=[200],
+    )
+
+
 def test_ip_interface(lab: Lab, namespace: str, probes: Probes) -> None:
     walk(
         lab,

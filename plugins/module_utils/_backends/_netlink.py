@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _netlink_model,
     _sysctl,
 )
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_devices import Devices, creation
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_errors import refused
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
     MARK,
@@ -28,7 +29,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_
     Address,
     Route,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace, Reader
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
 _IFA_F_NODAD = 0x02
@@ -36,7 +37,7 @@ _RTNH_F_ONLINK = 0x4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 
-class Netlink(Reader):
+class Netlink(Devices):
     """The network of one node during one run."""
 
     def create_namespace(self, namespace: str, owner: str) -> None:
@@ -81,11 +82,11 @@ class Netlink(Reader):
         The attributes are ``mtu``, ``mac`` and ``group``.
         """
         with _namespaces.opened(peer_namespace) as handle_of_peer:
-            peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **_creation(peer_attributes)}
+            peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **creation(peer_attributes)}
             self.call(
                 f"create the veths {name} and {peer_name}",
                 namespace,
-                lambda handle: handle.netlink.link("add", ifname=name, kind="veth", peer=peer, **_creation(attributes)),
+                lambda handle: handle.netlink.link("add", ifname=name, kind="veth", peer=peer, **creation(attributes)),
                 {errno.EEXIST: "one of the names is taken"},
             )
 
@@ -120,7 +121,7 @@ class Netlink(Reader):
 
     def set_link(self, namespace: Namespace, name: str, **attributes: Any) -> None:
         """Set any of mtu, mac, group, up, alias, tx_checksum and master, which is the name of a bridge, or empty."""
-        request = _creation(attributes)
+        request = creation(attributes)
         if "alias" in attributes:
             request["ifalias"] = attributes["alias"]
         if "up" in attributes:
@@ -216,12 +217,6 @@ class Netlink(Reader):
             names = [name for _index, name in socket.if_nameindex() if name != "lo"]
         for name in ("all", "default", *names):
             self.write_sysctl(namespace, _sysctl.for_interface("ipv4", name, "rp_filter"), str(value))
-
-
-def _creation(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those attributes of a link that the kernel takes when it makes one, in pyroute2's words."""
-    words = {"mtu": "mtu", "mac": "address", "group": "group"}
-    return {words[key]: value for key, value in attributes.items() if key in words}
 
 
 def _index(handle: Handle, name: str) -> int:

@@ -36,6 +36,22 @@ FALLBACK = frozenset(
 )
 """Links that the kernel makes in each namespace by itself (net.core.fb_tunnels_only_for_init_net)."""
 
+OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "bridge": ("br_stp_state", "br_forward_delay", "br_ageing_time", "br_vlan_filtering", "br_vlan_default_pvid"),
+    "vlan": ("vlan_id", "vlan_protocol"),
+    "bond": (
+        "bond_mode",
+        "bond_miimon",
+        "bond_updelay",
+        "bond_downdelay",
+        "bond_ad_lacp_rate",
+        "bond_xmit_hash_policy",
+        "bond_primary",
+        "bond_min_links",
+    ),
+}
+"""What is read of a link beside what all links have: attributes of linux/if_link.h, in pyroute2's words."""
+
 _MAIN_TABLE = 254  # RT_TABLE_MAIN
 _UNICAST = 1  # RTN_UNICAST
 _IFF_UP = 0x1
@@ -43,6 +59,7 @@ _IFF_LOOPBACK = 0x8
 _IFA_F_DADFAILED = 0x08
 _IFA_F_PERMANENT = 0x80
 _RTNH_F_ONLINK = 0x4
+_VLAN_PVID, _VLAN_UNTAGGED = 0x2, 0x4  # linux/if_bridge.h, BRIDGE_VLAN_INFO_*
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,9 @@ class Link:
     peer_nsid: Optional[int] = None  # where peer_index counts; None: in the same namespace
     peer: Optional[tuple[Optional[str], str]] = None  # namespace and name, of a predicted link
     tx_checksum: Optional[bool] = None  # None: not read yet
+    upper: str = ""  # as master, and also when that is the device of Open vSwitch's kernel datapath
+    isolated: bool = False  # as a port of a Linux bridge
+    data: Mapping[str, Any] = field(default_factory=dict)  # the attributes of OF_KIND that the kernel shows
 
     def made_by(self, owner: str) -> bool:
         """Tell whether the link bears the owner's mark."""
@@ -70,6 +90,19 @@ class Link:
     def unfinished(self, owner: str) -> bool:
         """Tell whether a run of the owner made the link and did not get to mark it for good."""
         return self.group == unfinished_group(owner)
+
+
+@dataclass(frozen=True)
+class PortVlan:
+    """A VLAN of a port of a Linux bridge: frames without a tag belong to the pvid; untagged ones leave without."""
+
+    vid: int
+    pvid: bool
+    untagged: bool
+
+    @property
+    def flags(self) -> int:
+        return (_VLAN_PVID if self.pvid else 0) | (_VLAN_UNTAGGED if self.untagged else 0)
 
 
 @dataclass(frozen=True)
@@ -113,6 +146,7 @@ class Snapshot:
     names: Mapping[int, str] = field(default_factory=dict)  # by index, of links that were there
     addresses: Optional[dict[str, list[Address]]] = None
     routes: Optional[list[Route]] = None
+    port_vlans: Optional[dict[str, list[PortVlan]]] = None
 
 
 def links(messages: Iterable[Any]) -> dict[str, Link]:
@@ -121,10 +155,11 @@ def links(messages: Iterable[Any]) -> dict[str, Link]:
     masters = {}
     for message in messages:
         info = message.get_attr("IFLA_LINKINFO")
+        kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
         link = Link(
             name=message.get_attr("IFLA_IFNAME"),
             index=message["index"],
-            kind=(info.get_attr("IFLA_INFO_KIND") if info else None) or "",
+            kind=kind,
             mtu=message.get_attr("IFLA_MTU") or 0,
             mac="" if message["flags"] & _IFF_LOOPBACK else message.get_attr("IFLA_ADDRESS") or "",
             up=bool(message["flags"] & _IFF_UP),
@@ -132,14 +167,45 @@ def links(messages: Iterable[Any]) -> dict[str, Link]:
             group=message.get_attr("IFLA_GROUP") or 0,
             peer_index=message.get_attr("IFLA_LINK") or 0,
             peer_nsid=message.get_attr("IFLA_LINK_NETNSID"),
+            isolated=_isolated(info),
+            data=_of_kind(info, kind),
         )
         decoded.append(link)
         masters[link.index] = message.get_attr("IFLA_MASTER") or 0
-    names = {link.index: "" if link.kind == "openvswitch" else link.name for link in decoded}
-    return {
-        link.name: replace(link, master=names.get(masters[link.index], "")) if masters[link.index] else link
-        for link in decoded
-    }
+    uppers = {link.index: link for link in decoded}
+    return {link.name: _below(link, uppers.get(masters[link.index])) for link in decoded}
+
+
+def _below(link: Link, upper: Optional[Link]) -> Link:
+    if upper is None:
+        return link
+    return replace(link, upper=upper.name, master="" if upper.kind == "openvswitch" else upper.name)
+
+
+def _of_kind(info: Any, kind: str) -> dict[str, Any]:
+    """Return the attributes of OF_KIND in IFLA_LINKINFO; those that this kernel lacks are left out."""
+    data = info.get_attr("IFLA_INFO_DATA") if kind in OF_KIND else None
+    found = {name: data.get_attr(f"IFLA_{name.upper()}") for name in OF_KIND[kind]} if data else {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _isolated(info: Any) -> bool:
+    if info is None or info.get_attr("IFLA_INFO_SLAVE_KIND") != "bridge":
+        return False
+    return bool(info.get_attr("IFLA_INFO_SLAVE_DATA").get_attr("IFLA_BRPORT_ISOLATED"))
+
+
+def port_vlans(messages: Iterable[Any]) -> dict[str, list[PortVlan]]:
+    """Return the VLANs of a dump of the family AF_BRIDGE by the name of the port, or of the bridge itself."""
+    result = {}
+    for message in messages:
+        specification = message.get_attr("IFLA_AF_SPEC")
+        found = specification.get_attrs("IFLA_BRIDGE_VLAN_INFO") if specification else ()
+        result[message.get_attr("IFLA_IFNAME")] = [
+            PortVlan(item["vid"], bool(item["flags"] & _VLAN_PVID), bool(item["flags"] & _VLAN_UNTAGGED))
+            for item in found
+        ]
+    return result
 
 
 def addresses(messages: Iterable[Any], names: Mapping[int, str]) -> dict[str, list[Address]]:

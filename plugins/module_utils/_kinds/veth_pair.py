@@ -244,9 +244,11 @@ def _require_namespace(node: Node, namespace: Optional[str]) -> None:
 def _require_master(node: Node, end: Spec) -> None:
     if not end["master"]:
         return
+    if node.declared("linux_bridge", end["master"], end["namespace"]) is not None:
+        return
     link = node.netlink.link(end["namespace"], end["master"])
     if link is None:
-        raise Conflict(f"master {end['master']} does not exist{where(end['namespace'])}; make the bridge first")
+        raise Conflict(f"master {end['master']} does not exist{where(end['namespace'])}; declare it with linux_bridge")
     if link.kind != "bridge":
         raise Conflict(f"master {end['master']} is no Linux bridge; ports of Open vSwitch are made with ovs_port_vlan")
 
