@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
 RUN_DIRECTORY = "/run/netvirt"
+PENDING = f"{RUN_DIRECTORY}/uplink.json"
+"""State of a move of an uplink that is under way; it is there until the move is confirmed or undone."""
 
 SETTINGS = {
     "owner": Option(canonical=object_name, default="netvirt", role=Role.POLICY),
@@ -53,6 +55,7 @@ class Node:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._declared: Mapping[tuple[Any, ...], Spec] = {}
+        self.unconfirmed = ""  # token of a move made by this run that waits for its confirmation
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
@@ -139,7 +142,10 @@ class Node:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds."""
+        """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds.
+
+        The move of an uplink that waits for its confirmation counts as a run.
+        """
         os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
         path = os.path.join(RUN_DIRECTORY, "lock")
         deadline = time.monotonic() + self.settings.lock_timeout
@@ -155,4 +161,20 @@ class Node:
                             "wait for it to end or raise lock_timeout"
                         ) from None
                 time.sleep(0.1)
+            while os.path.exists(PENDING):
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"a move of an uplink waits for more than {self.settings.lock_timeout} s to be confirmed or "
+                        "undone; see: systemctl status 'netvirt-uplink-*'"
+                    )
+                time.sleep(0.1)
             yield
+
+    def is_locked(self) -> bool:
+        """Tell whether any run holds the node's lock."""
+        with open(os.path.join(RUN_DIRECTORY, "lock"), "a", encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False

@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Inva
 
 if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
     from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
+        bridge_uplink,
         dnsmasq_netns,
         ip_interface,
         nat_masquerade,
@@ -33,6 +34,7 @@ KINDS = {
     "ovs_db": "OvsDb",
     "ovs_flow": "OvsFlow",
     "veth_pair": "VethPair",
+    "bridge_uplink": "BridgeUplink",
     "ip_interface": "IpInterface",
     "netns_router": "NetnsRouter",
     "nat_masquerade": "NatMasquerade",
