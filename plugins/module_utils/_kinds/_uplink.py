@@ -13,7 +13,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
@@ -77,7 +77,6 @@ class Mover:
 
     def read(self, request: Request) -> Layout:
         """Return what is there."""
-        self.netlink.forget()
         nic, bridge = self._device(request.nic), self._device(request.bridge)
         if not nic.index:
             raise Conflict(f"the interface {request.nic} has gone; run again")
@@ -104,6 +103,7 @@ class Mover:
         return inside, optional(port.tag, 0) if inside and port is not None else 0
 
     def _device(self, name: str) -> Device:
+        self.netlink.forget()
         link: Optional[Link] = self.netlink.link(None, name)
         if link is None:
             return Device()
@@ -125,11 +125,16 @@ class Mover:
             if inside:
                 self._set_links(target)
                 self._join(request)
+                if request.ovs and self._device(request.bridge).mtu != target.bridge.mtu:
+                    self._request_mtu(request.bridge, target.bridge.mtu)
             else:
                 self._silence(request, False)
+                if request.ovs:
+                    self._request_mtu(request.bridge, target.mtu_request)
                 self._leave(request)
             self._settle(target)
             self._set_links(target)
+            self._settle(target)  # an interface may lose routes when its MAC address changes
             if inside:
                 self._silence(request, True)
 
@@ -147,42 +152,46 @@ class Mover:
                 self.netlink.write_sysctl(None, _accept_dad(name), str(value))
 
     def _set_links(self, target: Layout) -> None:
+        """Set MAC address, MTU and state, but the MTU where Open vSwitch sees to it."""
         request = target.request
         if request.ovs:
-            self._set_ovs(target)
-        self.netlink.forget()
+            self._pin(request.bridge, target.hwaddr)
         for name, wanted in ((request.bridge, target.bridge), (request.nic, target.nic)):
             have = self._device(name)
             if not have.index or not wanted.index:
                 continue
-            changes: dict[str, Any] = {}
-            if not (request.ovs and name == request.bridge):
-                changes = {
-                    key: getattr(wanted, key) for key in ("mac", "mtu") if getattr(wanted, key) != getattr(have, key)
-                }
-            if have.up != wanted.up:
-                changes["up"] = wanted.up
+            options = ["up"] if request.ovs and name == request.bridge else ["mac", "mtu", "up"]
+            changes = {key: getattr(wanted, key) for key in options if getattr(wanted, key) != getattr(have, key)}
             if changes:
                 self.netlink.set_link(None, name, **changes)
 
-    def _set_ovs(self, target: Layout) -> None:
-        name, ovsdb = target.request.bridge, self.node.ovsdb
-        ovsdb.forget()
-        row, interface = ovsdb.find("Bridge", name), ovsdb.find("Interface", name)
-        if row is None or interface is None:
-            return
-        same = row.other_config.get("hwaddr", "") == target.hwaddr
-        if same and optional(interface.mtu_request, 0) == target.mtu_request:
+    def _pin(self, bridge: str, mac: str) -> None:
+        """Set the MAC address of a bridge of Open vSwitch; empty: leave it to Open vSwitch."""
+        self.node.ovsdb.forget()
+        row = self.node.ovsdb.find("Bridge", bridge)
+        if row is None or row.other_config.get("hwaddr", "") == mac:
             return
 
         def change(batch: Batch) -> None:
-            bridge = batch.find("Bridge", name)
-            others = {key: value for key, value in bridge.other_config.items() if key != "hwaddr"}
-            bridge.other_config = {**others, "hwaddr": target.hwaddr} if target.hwaddr else others
-            batch.find("Interface", name).mtu_request = target.mtu_request or []
+            row = batch.find("Bridge", bridge)
+            others = {key: value for key, value in row.other_config.items() if key != "hwaddr"}
+            row.other_config = {**others, "hwaddr": mac} if mac else others
 
-        ovsdb.change(change)
-        ovsdb.commit()
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
+
+    def _request_mtu(self, bridge: str, mtu: int) -> None:
+        """Request the MTU of a bridge of Open vSwitch; 0: let it follow the least of its ports."""
+        self.node.ovsdb.forget()
+        row = self.node.ovsdb.find("Interface", bridge)
+        if row is None or optional(row.mtu_request, 0) == mtu:
+            return
+
+        def change(batch: Batch) -> None:
+            batch.find("Interface", bridge).mtu_request = mtu or []
+
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
 
     def _join(self, request: Request) -> None:
         if self.membership(request) == (True, request.vlan):

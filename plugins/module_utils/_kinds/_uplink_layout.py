@@ -139,7 +139,6 @@ def inward(original: Layout) -> Layout:
         nic=replace(nic, up=True),
         bridge=replace(bridge, mac=nic.mac, mtu=nic.mtu, up=True),
         hwaddr=nic.mac,
-        mtu_request=original.mtu_request if bridge.mtu == nic.mtu else nic.mtu,
         records=tuple(records),
     )
 
