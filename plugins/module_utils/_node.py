@@ -111,6 +111,10 @@ class Node:
         spec = self._declared.get(identity)
         return spec if spec is not None and spec["state"] == "present" else None
 
+    def asked(self, *identity: Any) -> Spec:
+        """Return the options of an object that this run declares, present or absent."""
+        return self._declared.get(identity, {})
+
     def declarations(self, kind: str) -> list[Spec]:
         """Return the options of all objects of a kind that this run makes."""
         specs = (spec for identity, spec in self._declared.items() if identity[0] == kind)

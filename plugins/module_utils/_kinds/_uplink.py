@@ -23,7 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft impo
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Record, Rtnetlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, NetvirtError, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY, UPLINK_KEY, optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import (
     Device,
     Kept,
@@ -204,7 +204,7 @@ class Mover:
             port = batch.find("Port", request.nic)
             if port is None:
                 interface = batch.insert("Interface", name=request.nic)
-                marks = {OWNER_KEY: request.owner}
+                marks = {OWNER_KEY: request.owner, UPLINK_KEY: request.bridge}
                 port = batch.insert("Port", name=request.nic, interfaces=[interface], external_ids=marks)
                 batch.find("Bridge", request.bridge).addvalue("ports", port)
             port.tag = request.vlan or []

@@ -101,7 +101,6 @@ class BridgeUplink(Kind):
         """One operation, which is the whole move."""
         spec = cast(Spec, desired or have)  # not both are None
         name, bridge = spec["name"], spec["bridge"]
-        want = node.declared(self.name, name) or {}
         request = Request(
             nic=name,
             bridge=bridge,
@@ -110,7 +109,7 @@ class BridgeUplink(Kind):
             vlan=spec["vlan"],
             owner=node.settings.owner,
         )
-        seconds = int(want.get("confirm_timeout") or self.options["confirm_timeout"].default)
+        seconds = int(node.asked(self.name, name)["confirm_timeout"])
         if desired is None:
             source, target, stage, action = bridge, name, Stage.DROP_ADDRESS, "move back"
             addresses, routes = _kept_on(node, bridge, read_kept(node.files, name) or {})
@@ -140,6 +139,12 @@ class BridgeUplink(Kind):
         for address in addresses:
             yield f"{address.cidr} is on {want['name']} again; something else on the node configures it"
 
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the NICs that were moved for this owner."""
+        for name in _moved():
+            if (read_kept(node.files, name) or {}).get("owner") == owner:
+                yield {"name": name, "state": "absent"}
+
 
 def _move(node: Node, request: Request) -> None:
     mover = Mover(node)
@@ -154,6 +159,12 @@ def _guarded(node: Node, request: Request, seconds: int) -> None:
 
 
 # What is there
+
+
+def _moved() -> list[str]:
+    """Return the NICs of which something is kept."""
+    files = os.listdir(KEPT_DIRECTORY) if os.path.isdir(KEPT_DIRECTORY) else []
+    return sorted(file.removesuffix(".json") for file in files if not file.startswith("."))
 
 
 def _leaving(want: Spec, kept: Optional[Kept], holder: Optional[str], vlan: int) -> Optional[Spec]:
@@ -254,9 +265,8 @@ def _others(node: Node, name: str, bridge: str) -> Iterable[str]:
     for spec in node.declarations("bridge_uplink"):
         if spec["name"] != name and spec["bridge"] == bridge:
             yield spec["name"]
-    for file in sorted(os.listdir(KEPT_DIRECTORY)) if os.path.isdir(KEPT_DIRECTORY) else ():
-        other = file.removesuffix(".json")
-        if file.startswith(".") or other == name or node.removed("bridge_uplink", other):
+    for other in _moved():
+        if other == name or node.removed("bridge_uplink", other):
             continue
         if _holder(node, other, node.netlink.link(None, other))[0] == bridge:
             yield other
