@@ -159,6 +159,7 @@ class Result:
     operations: list[dict[str, Any]]
     changed: list[Resource]
     resources: list[Resource]
+    unconfirmed: str = ""  # token of a move that is undone unless the controller confirms it
 
 
 def given(options: Mapping[str, Option], want: Spec) -> Spec:
@@ -226,7 +227,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
             if steps:
                 _apply(node, steps, reports)
             _verify(node, resources, reports)
-    return Result(reports, changed, resources)
+    return Result(reports, changed, resources, node.unconfirmed)
 
 
 def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> list[Resource]:

@@ -42,7 +42,11 @@ def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Itera
         return converge(node, resources, module.check_mode, purge)
     except Failed as error:
         module.fail_json(
-            msg=str(error), changed=bool(error.done), operations=error.done, operations_not_done=error.not_done
+            msg=str(error),
+            changed=bool(error.done),
+            operations=error.done,
+            operations_not_done=error.not_done,
+            **to_confirm(node.unconfirmed if node is not None else ""),
         )
     except NetvirtError as error:
         module.fail_json(msg=str(error), changed=False, operations=[])
@@ -51,6 +55,11 @@ def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Itera
             node.close()
         gc.freeze()  # nor before the collection that the interpreter makes when it ends
     raise AssertionError("fail_json() ends the module")
+
+
+def to_confirm(token: str) -> dict[str, str]:
+    """Return what a result says of a move that waits to be confirmed."""
+    return {"unconfirmed": token} if token else {}
 
 
 def run_kind(kind: Kind) -> None:
@@ -68,6 +77,7 @@ def run_kind(kind: Kind) -> None:
         before=item.shown(item.have),
         after=item.shown(item.after),
         diff={"before": before, "after": after, "before_header": item.title, "after_header": item.title},
+        **to_confirm(result.unconfirmed),
     )
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
 RUN_DIRECTORY = "/run/netvirt"
+PENDING = f"{RUN_DIRECTORY}/uplink.json"
+"""State of a move of an uplink that is under way; it is there until the move is confirmed or undone."""
 
 SETTINGS = {
     "owner": Option(canonical=object_name, default="netvirt", role=Role.POLICY),
@@ -54,6 +56,7 @@ class Node:
         self.settings = settings
         self._declared: Mapping[tuple[Any, ...], Spec] = {}
         self._locked = False
+        self.unconfirmed = ""  # token of a move made by this run that waits for its confirmation
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
@@ -109,6 +112,10 @@ class Node:
         spec = self._declared.get(identity)
         return spec if spec is not None and spec["state"] == "present" else None
 
+    def asked(self, *identity: Any) -> Spec:
+        """Return the options of an object that this run declares, present or absent."""
+        return self._declared.get(identity, {})
+
     def declarations(self, kind: str) -> list[Spec]:
         """Return the options of all objects of a kind that this run makes."""
         specs = (spec for identity, spec in self._declared.items() if identity[0] == kind)
@@ -142,7 +149,7 @@ class Node:
     def lock(self) -> Iterator[None]:
         """Hold the node's lock; raises LockTimeout when another run keeps it for longer than lock_timeout seconds.
 
-        A run that holds it may ask for it again.
+        A run that holds it may ask for it again. The move of an uplink that waits for its confirmation counts as a run.
         """
         if self._locked:
             yield
@@ -162,8 +169,24 @@ class Node:
                             "wait for it to end or raise lock_timeout"
                         ) from None
                 time.sleep(0.1)
+            while os.path.exists(PENDING):
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"a move of an uplink waits for more than {self.settings.lock_timeout} s to be confirmed or "
+                        "undone; see: systemctl status 'netvirt-uplink-*'"
+                    )
+                time.sleep(0.1)
             self._locked = True
             try:
                 yield
             finally:
                 self._locked = False
+
+    def is_locked(self) -> bool:
+        """Tell whether any run holds the node's lock."""
+        with open(os.path.join(RUN_DIRECTORY, "lock"), "a", encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False

@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Inva
 
 if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
     from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
+        bridge_uplink,
         dnsmasq_netns,
         ip_interface,
         link_bond,
@@ -39,6 +40,7 @@ KINDS = {
     "linux_bridge": "LinuxBridge",
     "link_vlan": "LinkVlan",
     "link_bond": "LinkBond",
+    "bridge_uplink": "BridgeUplink",
     "ip_interface": "IpInterface",
     "netns_router": "NetnsRouter",
     "nat_masquerade": "NatMasquerade",

@@ -69,6 +69,7 @@ seealso:
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.nat_masquerade
   - module: netvirt.fabric.dnsmasq_netns
+  - module: netvirt.fabric.bridge_uplink
 author:
   - netvirt.fabric contributors (@netvirt)
 """
@@ -153,13 +154,20 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_bridge, name: br-int, action: create}]
+unconfirmed:
+  description:
+    - The token of a move of an uplink that is undone unless M(netvirt.fabric.bridge_uplink_confirm) confirms it. The
+      module does so itself where it runs as a task, and the key is then left out.
+  returned: when the move carries the connection and the module runs asynchronously
+  type: str
+  sample: 5f0c3a5e1b5d4f6f8d0a6f0c2f9e7b1a
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
-from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run
+from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run, to_confirm
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
@@ -197,6 +205,7 @@ def main() -> None:
             "before": {title: before for title, (before, _after) in differences.items()},
             "after": {title: after for title, (_before, after) in differences.items()},
         },
+        **to_confirm(result.unconfirmed),
     )
 
 

@@ -259,6 +259,16 @@ class Reader:
         snapshot = self._snapshot(namespace)
         snapshot.links[name] = replace(snapshot.links[name], up=False)
 
+    def predict_moved(self, name: str, to_name: str, addresses: Iterable[Address], routes: Iterable[Route]) -> None:
+        """Plan on with these addresses and routes of one link of the root namespace on another."""
+        moved, gone = list(addresses), set(routes)
+        known = self._all_addresses(None)
+        known[name] = [address for address in known.get(name, []) if address not in moved]
+        known[to_name] = [*known.get(to_name, []), *moved]
+        self._snapshot(None).routes = [
+            replace(route, interface=to_name) if route in gone else route for route in self.routes(None)
+        ]
+
     def predict_rename(self, namespace: Namespace, name: str, to_name: str) -> None:
         """Plan on with a link under another name; it goes down for that."""
         self.predict_down(namespace, name)

@@ -18,6 +18,7 @@ START_SECONDS = 30  # a start waits for the daemon to say that it is ready
 
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "UnitFileState", "NeedDaemonReload")
 _REMEDY = "services need systemd"
+_NO_SYSTEMD = "systemd does not run on the node; services need it"
 
 
 class Systemd:
@@ -104,6 +105,16 @@ class Systemd:
         except (KeyError, TypeError, ValueError):
             return ""
 
+    def run_detached(self, unit: str, description: str, argv: list[str]) -> None:
+        """Start a program at once as a transient unit, which systemd starts again for as long as it fails."""
+        if not os.path.isdir("/run/systemd/system"):
+            raise Unavailable(_NO_SYSTEMD)
+        options = ["--property=Restart=on-failure", "--property=RestartSec=0", "--property=StartLimitIntervalSec=0"]
+        command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--description={description}", *options]
+        result = run_program([*command, "--", *argv], START_SECONDS, _REMEDY)
+        if result.returncode:
+            raise Unavailable(f"systemd-run could not start {unit}: {complaint(result)}")
+
     def _start(self, units: list[str]) -> None:
         """Start or restart units; raises Unavailable with the last words of those that did not come up."""
         result = self._run("restart", *units, timeout=START_SECONDS + self.timeout, may_fail=True)
@@ -124,7 +135,7 @@ class Systemd:
         self, verb: str, *arguments: str, timeout: Optional[int] = None, may_fail: bool = False
     ) -> subprocess.CompletedProcess[str]:
         if not os.path.isdir("/run/systemd/system"):  # sd_booted(3)
-            raise Unavailable("systemd does not run on the node; services need it")
+            raise Unavailable(_NO_SYSTEMD)
         argv = ["systemctl", "--no-pager", "--no-ask-password", verb, *arguments]
         result = run_program(argv, timeout or self.timeout, _REMEDY)
         if result.returncode and not may_fail:

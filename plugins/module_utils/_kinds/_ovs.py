@@ -17,6 +17,9 @@ RESERVED = "netvirt-"
 
 OWNER_KEY = RESERVED + "owner"
 
+UPLINK_KEY = RESERVED + "uplink"
+"""Mark of the port of a NIC that bridge_uplink has moved; its value is the bridge."""
+
 MESH_KEY = RESERVED + "tunnel"
 """Port.external_ids key that holds the name of the mesh to which a port belongs."""
 

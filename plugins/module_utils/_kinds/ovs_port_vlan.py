@@ -18,6 +18,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conf
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs_interface as interface
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
     OWNER_KEY,
+    UPLINK_KEY,
     external_ids,
     fake_bridge,
     is_tunnel,
@@ -151,9 +152,10 @@ class OvsPortVlan(Kind):
             yield from interface.problems(node, row, want["device_required"])
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
-        """Return the marked ports, less those of other kinds: bridges' own, fake bridges, tunnels."""
+        """Return the marked ports, less those of other kinds: bridges' own, fake bridges, tunnels, uplinks."""
         for row in owned_rows(node, "Port", owner):
-            if not (row.fake_bridge or is_tunnel(row) or node.ovsdb.find("Bridge", row.name)):
+            other = row.fake_bridge or is_tunnel(row) or UPLINK_KEY in row.external_ids
+            if not (other or node.ovsdb.find("Bridge", row.name)):
                 yield {"name": row.name, "state": "absent"}
 
 

@@ -69,6 +69,7 @@ def _make_links(machine: Machine) -> None:
             fabric.ip("link", "delete", link.host_end, netns=machine.namespace)
         fabric.ip("link", "add", link.name, "address", link.mac, "mtu", str(link.mtu), "type", "veth",
                   "peer", "name", link.host_end, "netns", machine.namespace)  # fmt: skip
+        fabric.with_checksums(link.name)
         fabric.attach(machine.namespace, link.host_end, link.bridge, link.mtu)
 
 

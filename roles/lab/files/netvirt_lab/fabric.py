@@ -75,6 +75,12 @@ def attach(netns: str, end: str, bridge: str, mtu: int) -> None:
     ip("link", "set", "dev", end, "mtu", str(mtu), "master", bridge, "up", netns=netns)
 
 
+def with_checksums(link: str, netns: str | None = None) -> None:
+    """Have a link send as a wire does: with checksums. A switch in userspace passes on the frames as they are."""
+    words = [*(in_namespace(netns) if netns else []), "ethtool", "-K", link, "tx", "off"]
+    run("switch checksum offload off", words)
+
+
 def _ensure_namespace(name: str, *, ipv6: bool) -> list[str]:
     new = name not in namespaces()
     if new:
@@ -127,6 +133,7 @@ def _ensure_host_link(lab: Lab) -> list[str]:
     attach(name, HOST_END, management.bridge, management.mtu)
     for address in lab.host_addresses:
         ip("address", "add", address, "dev", name, *(["nodad"] if ":" in address else []))
+    with_checksums(name)
     ip("link", "set", name, "up")
     return [f"link {name} created"]
 
@@ -211,7 +218,6 @@ def _make_upstream(lab: Lab, upstream: Upstream) -> list[str]:
         ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []), netns=netns)
     for address in upstream.outside:
         ip("address", "add", address, "dev", "lo", netns=netns)
-    # What leaves a machine by a wire has its checksums, and a switch in userspace passes on the frames as they are.
-    run("configure the upstream host", [*in_namespace(netns), "ethtool", "-K", "eth0", "tx", "off"])
+    with_checksums("eth0", netns)
     ip("link", "set", "eth0", "up", netns=netns)  # The last step: a link that is up has all the rest.
     return changes

@@ -1,0 +1,292 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Moving a NIC into a bridge and out of it again, with its addresses and routes. Used by bridge_uplink.
+
+One function leads from whatever is there to a given layout, so going there, going back and going on after a kill are
+the same work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Link
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Record, Rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, NetvirtError, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY, UPLINK_KEY, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import (
+    Device,
+    Kept,
+    Layout,
+    Request,
+    inward,
+    keep,
+    outward,
+    read_kept,
+    write_kept,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+
+_PASSES = 5  # the kernel drops some routes with an address, so what is missing is added again
+
+
+class Mover:
+    """The work on one node."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.netlink = Netlink()
+        self.tables = Rtnetlink()
+
+    def close(self) -> None:
+        """Close all sockets."""
+        self.netlink.close()
+        self.tables.close()
+
+    def move(self, request: Request) -> None:
+        """Do what was asked for, and keep what is needed for the way back."""
+        self.carry_out(self.read(request), read_kept(Files(), request.nic))
+
+    def carry_out(self, original: Layout, kept: Optional[Kept]) -> None:
+        """Lead from ``original`` to what its request asks for."""
+        request = original.request
+        if request.inside:
+            write_kept(request.nic, keep(original, kept), request.owner)
+            self.establish(inward(original), True)
+        else:
+            self.establish(outward(original, kept or {}), False)
+            write_kept(request.nic, None, request.owner)
+
+    def undo(self, original: Layout, inside: bool, vlan: int, kept: Optional[Kept]) -> None:
+        """Lead back to ``original``, in which the NIC was in the bridge or not, from wherever the move has got."""
+        request = replace(original.request, vlan=vlan)
+        self.establish(replace(original, request=request), inside)
+        write_kept(request.nic, kept, request.owner)
+
+    # Reading
+
+    def read(self, request: Request) -> Layout:
+        """Return what is there."""
+        nic, bridge = self._device(request.nic), self._device(request.bridge)
+        if not nic.index:
+            raise Conflict(f"the interface {request.nic} has gone; run again")
+        row = self.node.ovsdb.find("Bridge", request.bridge) if request.ovs else None
+        interface = self.node.ovsdb.find("Interface", request.bridge) if row is not None else None
+        return Layout(
+            request,
+            nic,
+            bridge,
+            hwaddr=row.other_config.get("hwaddr", "") if row is not None else "",
+            mtu_request=optional(interface.mtu_request, 0) if interface is not None else 0,
+            records=tuple(self._records(nic, bridge)),
+        )
+
+    def membership(self, request: Request) -> tuple[bool, int]:
+        """Tell whether the NIC is in the bridge, and its VLAN there."""
+        if not request.ovs:
+            self.netlink.forget()
+            link = self.netlink.link(None, request.nic)
+            return link is not None and link.master == request.bridge, 0
+        self.node.ovsdb.forget()
+        holder, port = self.node.ovsdb.bridge_of(request.nic), self.node.ovsdb.find("Port", request.nic)
+        inside = holder is not None and holder.name == request.bridge
+        return inside, optional(port.tag, 0) if inside and port is not None else 0
+
+    def _device(self, name: str) -> Device:
+        self.netlink.forget()
+        link: Optional[Link] = self.netlink.link(None, name)
+        if link is None:
+            return Device()
+        key = _accept_dad(name)
+        return Device(link.index, link.mac, link.mtu, link.up, self.netlink.read_sysctls(None, [key])[key])
+
+    def _records(self, nic: Device, bridge: Device) -> Iterator[Record]:
+        indexes = [device.index for device in (nic, bridge) if device.index]
+        for index in indexes:
+            yield from self.tables.addresses(index)
+        yield from self.tables.routes(*indexes)
+
+    # Changing
+
+    def establish(self, target: Layout, inside: bool) -> None:
+        """Make everything as ``target`` says, and the NIC a port of the bridge or not. Done twice, it does nothing."""
+        request = target.request
+        with self._without_detection(target):
+            if inside:
+                self._set_links(target)
+                self._join(request)
+                if request.ovs and self._device(request.bridge).mtu != target.bridge.mtu:
+                    self._request_mtu(request.bridge, target.bridge.mtu)
+            else:
+                self._silence(request, False)
+                if request.ovs:
+                    self._request_mtu(request.bridge, target.mtu_request)
+                self._leave(request)
+            self._settle(target)
+            self._set_links(target)
+            self._settle(target)  # an interface may lose routes when its MAC address changes
+            if inside:
+                self._silence(request, True)
+
+    @contextlib.contextmanager
+    def _without_detection(self, target: Layout) -> Iterator[None]:
+        """Have IPv6 addresses usable at once: they are in use here already, so there is no duplicate to detect."""
+        named = ((target.request.nic, target.nic), (target.request.bridge, target.bridge))
+        present = [(name, device.accept_dad) for name, device in named if device.accept_dad is not None]
+        for name, _value in present:
+            self.netlink.write_sysctl(None, _accept_dad(name), "0")
+        try:
+            yield
+        finally:
+            for name, value in present:
+                self.netlink.write_sysctl(None, _accept_dad(name), str(value))
+
+    def _set_links(self, target: Layout) -> None:
+        """Set MAC address, MTU and state, but the MTU where Open vSwitch sees to it."""
+        request = target.request
+        if request.ovs:
+            self._pin(request.bridge, target.hwaddr)
+        for name, wanted in ((request.bridge, target.bridge), (request.nic, target.nic)):
+            have = self._device(name)
+            if not have.index or not wanted.index:
+                continue
+            options = ["up"] if request.ovs and name == request.bridge else ["mac", "mtu", "up"]
+            changes = {key: getattr(wanted, key) for key in options if getattr(wanted, key) != getattr(have, key)}
+            if changes:
+                self.netlink.set_link(None, name, **changes)
+
+    def _pin(self, bridge: str, mac: str) -> None:
+        """Set the MAC address of a bridge of Open vSwitch; empty: leave it to Open vSwitch."""
+        self.node.ovsdb.forget()
+        row = self.node.ovsdb.find("Bridge", bridge)
+        if row is None or row.other_config.get("hwaddr", "") == mac:
+            return
+
+        def change(batch: Batch) -> None:
+            row = batch.find("Bridge", bridge)
+            others = {key: value for key, value in row.other_config.items() if key != "hwaddr"}
+            row.other_config = {**others, "hwaddr": mac} if mac else others
+
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
+
+    def _request_mtu(self, bridge: str, mtu: int) -> None:
+        """Request the MTU of a bridge of Open vSwitch; 0: let it follow the least of its ports."""
+        self.node.ovsdb.forget()
+        row = self.node.ovsdb.find("Interface", bridge)
+        if row is None or optional(row.mtu_request, 0) == mtu:
+            return
+
+        def change(batch: Batch) -> None:
+            batch.find("Interface", bridge).mtu_request = mtu or []
+
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
+
+    def _join(self, request: Request) -> None:
+        if self.membership(request) == (True, request.vlan):
+            return
+        if not request.ovs:
+            self.netlink.set_link(None, request.nic, master=request.bridge)
+            return
+
+        def change(batch: Batch) -> None:
+            port = batch.find("Port", request.nic)
+            if port is None:
+                interface = batch.insert("Interface", name=request.nic)
+                marks = {OWNER_KEY: request.owner, UPLINK_KEY: request.bridge}
+                port = batch.insert("Port", name=request.nic, interfaces=[interface], external_ids=marks)
+                batch.find("Bridge", request.bridge).addvalue("ports", port)
+            port.tag = request.vlan or []
+            port.vlan_mode = "access" if request.vlan else []
+
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
+
+    def _leave(self, request: Request) -> None:
+        if not self.membership(request)[0]:
+            return
+        if not request.ovs:
+            self.netlink.set_link(None, request.nic, master="")
+            return
+
+        def change(batch: Batch) -> None:
+            batch.find("Bridge", request.bridge).delvalue("ports", batch.find("Port", request.nic))
+
+        self.node.ovsdb.change(change)
+        self.node.ovsdb.commit()
+
+    def _silence(self, request: Request, silent: bool) -> None:
+        """Keep the kernel from answering on the NIC itself what the bridge answers already, or let it answer again.
+
+        Open vSwitch's userspace datapath gets a copy of what arrives on a NIC, and the kernel gets the frames as well.
+        Without nft nothing worse happens than that pings are answered twice.
+        """
+        bridge = self.node.ovsdb.find("Bridge", request.bridge) if request.ovs else None
+        if bridge is None or bridge.datapath_type != "netdev":
+            return
+        with contextlib.suppress(Missing, Unavailable):
+            for family, hook in (("inet", "prerouting"), ("arp", "input")):
+                name, items = _silent_table(family, hook, request)
+                if silent:
+                    self.node.nft.replace(None, family, name, items)
+                else:
+                    self.node.nft.delete(None, family, name)
+            self.node.nft.commit()
+
+    def _settle(self, target: Layout) -> None:
+        """Add what is missing, then delete what is elsewhere, until everything is where it should be."""
+        wanted = {record.identity: record for record in target.records}
+        trouble: Optional[NetvirtError] = None
+        for _pass in range(_PASSES):
+            have = {record.identity: record for record in self._records(target.nic, target.bridge)}
+            missing = [record for identity, record in wanted.items() if identity not in have]
+            extra = [record for identity, record in have.items() if identity not in wanted]
+            if not missing and not extra:
+                return
+            trouble = None
+            for record in sorted(missing, key=_order):
+                try:
+                    self.tables.add(record)
+                except Unavailable as error:  # a gateway that another route leads to
+                    trouble = error
+            if trouble is None:
+                self._delete(target, sorted(extra, key=_order, reverse=True))
+        raise trouble or Unavailable("the addresses and routes change while they are moved; run again")
+
+    def _delete(self, target: Layout, extra: Iterable[Record]) -> None:
+        with contextlib.ExitStack() as stack:
+            for name, device in ((target.request.nic, target.nic), (target.request.bridge, target.bridge)):
+                if device.index:
+                    stack.enter_context(self.netlink.promoting_secondaries(None, name))
+            for record in extra:
+                self.tables.delete(record)
+
+
+def _silent_table(family: str, hook: str, request: Request) -> tuple[str, list[Item]]:
+    """Return name and content of a table that drops what enters by the NIC; its VLAN interfaces are others."""
+    table = "netvirt-uplink-" + re.sub("[^A-Za-z0-9_.-]", "_", request.nic)
+    place = {"family": family, "table": table}
+    chain = {**place, "name": "silent", "type": "filter", "hook": hook, "prio": -300, "policy": "accept"}
+    by_the_nic = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": request.nic}}
+    rule = {**place, "chain": "silent", "expr": [by_the_nic, {"drop": None}], "comment": f"owner {request.owner}"}
+    return table, [{"chain": chain}, {"rule": rule}]
+
+
+def _accept_dad(name: str) -> str:
+    return _sysctl.for_interface("ipv6", name, "accept_dad")
+
+
+def _order(record: Record) -> tuple[bool, bool]:
+    """Addresses before the routes that need them, and routes on the link before those with a gateway."""
+    return record.kind == "route", record.kind == "route" and bool(record.gateways)

@@ -1,0 +1,344 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kind ``bridge_uplink``: a NIC that is a port of a bridge, with its addresses, routes and gateway on the bridge."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Optional, cast
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Address, Link, Route
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue, Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
+    fake_bridge,
+    interface_problems,
+    optional,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink import Mover
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import (
+    KEPT_DIRECTORY,
+    Kept,
+    Request,
+    kept_path,
+    read_kept,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+
+_STACKED = ("vlan", "macvlan", "ipvlan")  # kinds of links that send by another link
+_FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
+
+
+class BridgeUplink(Kind):
+    """See plugins/modules/bridge_uplink.py for the meaning of the options.
+
+    Addresses and routes that are on a NIC in a bridge, where they are of no use, are findings.
+    """
+
+    name = "bridge_uplink"
+    rank = Stage.INTERFACE
+    options = {
+        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
+        "state": STATE,
+        "bridge": Option(canonical=values.interface_name),
+        "vlan": Option(type="int", canonical=values.integer(0, 4094)),
+        "confirm_timeout": Option(type="int", canonical=values.integer(5, 3600), default=30, role=Role.POLICY),
+    }
+
+    def check(self, want: Spec) -> None:
+        """A bridge is needed, and it is not the NIC."""
+        if want["state"] == "absent":
+            return
+        if want["bridge"] is None:
+            raise InvalidValue("bridge is required")
+        if want["bridge"] == want["name"]:
+            raise InvalidValue(f"bridge must be another interface than {want['name']} itself")
+
+    def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+        """Return the bridge that the NIC is in, or, when it should leave, was moved into."""
+        name = want["name"]
+        kept = read_kept(node.files, name)
+        link = node.netlink.link(None, name)
+        holder, vlan = _holder(node, name, link)
+        if want["state"] == "absent":
+            return _leaving(want, kept if link is not None else None, holder, vlan)
+        if link is None or holder is None:
+            return None
+        addresses, routes = _stranded(node, name)
+        return {
+            "name": name,
+            "bridge": holder,
+            "vlan": vlan,
+            "left_on_nic": [*(address.cidr for address in addresses), *(route.destination for route in routes)],
+        }
+
+    def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
+        """Refuse what cannot be a port of that bridge."""
+        name, bridge = want["name"], want["bridge"]
+        ovs = _on_ovs(node, bridge)
+        if want["vlan"] and not ovs:
+            raise InvalidValue(f"vlan is for bridges of Open vSwitch, and {bridge} is a Linux bridge")
+        _check_nic(node, name, bridge, have)
+        for other in _others(node, name, bridge):
+            raise Conflict(
+                f"bridge {bridge} has the uplink {other}, and two of them make a loop where they meet one switch; "
+                "put both into a bond"
+            )
+        vlan = want["vlan"] if want["vlan"] is not None else (have or {}).get("vlan", 0)
+        return {"name": name, "bridge": bridge, "vlan": vlan, "left_on_nic": []}
+
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+        """One operation, which is the whole move."""
+        spec = cast(Spec, desired or have)  # not both are None
+        name, bridge = spec["name"], spec["bridge"]
+        request = Request(
+            nic=name,
+            bridge=bridge,
+            ovs=_on_ovs(node, bridge) if desired else _was_on_ovs(node, bridge),
+            inside=desired is not None,
+            vlan=spec["vlan"],
+            owner=node.settings.owner,
+        )
+        seconds = int(node.asked(self.name, name)["confirm_timeout"])
+        if desired is None:
+            source, target, stage, action = bridge, name, Stage.DROP_ADDRESS, "move back"
+            addresses, routes = _kept_on(node, bridge, read_kept(node.files, name) or {})
+        else:
+            source, target, stage, action = name, bridge, Stage.INTERFACE, "update" if have else "move"
+            addresses, routes = _movable(node, name)
+        changes: dict[str, Any] = dict(differences(have, desired))
+        moved = [*(address.cidr for address in addresses), *(route.destination for route in routes)]
+        if moved:
+            changes["moved"] = {"before": {source: moved}, "after": {target: moved}}
+
+        def predict() -> None:
+            if desired is not None:
+                _predict_bridge(node, name, bridge)
+            node.netlink.predict_moved(source, target, addresses, routes)
+
+        guarded = _carries_connection(node, name, bridge)
+        apply = partial(_guarded, node, request, seconds) if guarded else partial(_move, node, request)
+        yield Operation(stage, f"{action}, guarded" if guarded else action, apply, changes, predict)
+
+    def problems(self, node: Node, want: Spec) -> Iterable[str]:
+        """Report a port that Open vSwitch could not open, and what came back onto the NIC."""
+        row = _ovs_interface(node, want["name"])
+        if row is not None:
+            yield from interface_problems(row)
+        addresses, _routes = _stranded(node, want["name"])
+        for address in addresses:
+            yield f"{address.cidr} is on {want['name']} again; something else on the node configures it"
+
+    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
+        """Return the NICs that were moved for this owner."""
+        for name in _moved():
+            if (read_kept(node.files, name) or {}).get("owner") == owner:
+                yield {"name": name, "state": "absent"}
+
+
+def _move(node: Node, request: Request) -> None:
+    mover = Mover(node)
+    try:
+        mover.move(request)
+    finally:
+        mover.close()
+
+
+def _guarded(node: Node, request: Request, seconds: int) -> None:
+    node.unconfirmed = guard.start(node, request, seconds)
+
+
+# What is there
+
+
+def _moved() -> list[str]:
+    """Return the NICs of which something is kept."""
+    files = os.listdir(KEPT_DIRECTORY) if os.path.isdir(KEPT_DIRECTORY) else []
+    return sorted(file.removesuffix(".json") for file in files if not file.startswith("."))
+
+
+def _leaving(want: Spec, kept: Optional[Kept], holder: Optional[str], vlan: int) -> Optional[Spec]:
+    """Return what is to be moved back."""
+    bridge = kept["bridge"] if kept is not None else holder
+    if bridge is None or want["bridge"] not in (None, bridge):
+        return None
+    if kept is None:
+        raise Conflict(
+            f"it is in bridge {bridge}, but was not moved there by bridge_uplink, since {kept_path(want['name'])} is "
+            "missing; take it out with the means that put it in"
+        )
+    return {"name": want["name"], "bridge": bridge, "vlan": vlan}
+
+
+def _holder(node: Node, name: str, link: Optional[Link]) -> tuple[Optional[str], int]:
+    """Return the bridge that the NIC is a port of, and its VLAN there."""
+    master = node.netlink.link(None, link.master) if link is not None and link.master else None
+    if master is not None and master.kind == "bridge":
+        return master.name, 0
+    try:
+        row = node.ovsdb.bridge_of(name)
+        port = node.ovsdb.find("Port", name)
+    except (Missing, Unavailable):  # then there is none
+        return None, 0
+    return (row.name, optional(port.tag, 0)) if row is not None and port is not None else (None, 0)
+
+
+def _on_ovs(node: Node, bridge: str) -> bool:
+    """Tell whether a bridge, there or declared, is one of Open vSwitch; raises Conflict for what is no bridge."""
+    if node.declared("linux_bridge", bridge) is not None:
+        return False
+    if node.declared("ovs_bridge", bridge) is not None:
+        if (node.declared("ovs_bridge", bridge) or {}).get("parent"):
+            raise Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
+        return True
+    link = node.netlink.link(None, bridge)
+    if link is not None and link.kind == "bridge":
+        return False
+    missing = f"bridge {bridge} does not exist; declare it with ovs_bridge or linux_bridge"
+    try:
+        if node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge):
+            return True
+        fake = fake_bridge(node, bridge)
+    except (Missing, Unavailable) as error:
+        if link is None:
+            raise Conflict(f"{missing} ({error})") from error
+        fake = None
+    if fake is not None:
+        raise Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
+    raise Conflict(f"{bridge} is an interface, but no bridge" if link is not None else missing)
+
+
+def _was_on_ovs(node: Node, bridge: str) -> bool:
+    link = node.netlink.link(None, bridge)
+    if link is not None and link.kind == "bridge":
+        return False
+    try:
+        return node.ovsdb.find("Bridge", bridge) is not None
+    except (Missing, Unavailable):
+        return False
+
+
+def _ovs_interface(node: Node, name: str) -> Any:
+    try:
+        return node.ovsdb.find("Interface", name)
+    except (Missing, Unavailable):
+        return None
+
+
+def _check_nic(node: Node, name: str, bridge: str, have: Optional[Spec]) -> None:
+    link = node.netlink.link(None, name)
+    if link is None:
+        raise Conflict("there is no such interface; see: ip link")
+    if name == "lo":
+        raise Conflict("lo cannot be a port of a bridge")
+    if have is not None and have["bridge"] != bridge:
+        raise Conflict(f"it is in bridge {have['bridge']}, not {bridge}; take it out there first")
+    if have is None and link.master:
+        raise Conflict(f"it is part of {link.master}; put {link.master} into the bridge in its stead")
+    row = _ovs_interface(node, name)
+    if link.kind == "bridge" or (row is not None and row.type == "internal"):
+        raise Conflict("it is a bridge or a port of one itself; give the name of a NIC or bond")
+    if link.index:
+        tables = Rtnetlink()
+        try:
+            bound = [route for route in tables.routes(link.index) if route.uses_nexthop_object]
+        finally:
+            tables.close()
+        if bound:
+            raise Conflict(
+                f"its route to {bound[0].text} uses a nexthop object, which cannot be moved; give the route its gateway"
+            )
+
+
+def _others(node: Node, name: str, bridge: str) -> Iterable[str]:
+    """Return other uplinks of the bridge, declared by this run or moved by an earlier one."""
+    for spec in node.declarations("bridge_uplink"):
+        if spec["name"] != name and spec["bridge"] == bridge:
+            yield spec["name"]
+    for other in _moved():
+        if other == name or node.removed("bridge_uplink", other):
+            continue
+        if _holder(node, other, node.netlink.link(None, other))[0] == bridge:
+            yield other
+
+
+# What moves
+
+
+def _local(address: str) -> bool:
+    return ipaddress.ip_interface(address).is_link_local
+
+
+def _movable(node: Node, name: str) -> tuple[list[Address], list[Route]]:
+    """Return the addresses and routes of an interface but link-local ones."""
+    return (
+        [address for address in node.netlink.addresses(None, name) if not _local(address.local)],
+        [route for route in node.netlink.routes(None) if route.interface == name and not _local(route.destination)],
+    )
+
+
+def _stranded(node: Node, name: str) -> tuple[list[Address], list[Route]]:
+    """Return what is on a NIC and was put there by somebody: not what the kernel made from router advertisements."""
+    addresses, routes = _movable(node, name)
+    return (
+        [address for address in addresses if address.permanent or ":" not in address.local],
+        [route for route in routes if route.protocol not in _FROM_KERNEL],
+    )
+
+
+def _kept_on(node: Node, bridge: str, kept: Kept) -> tuple[list[Address], list[Route]]:
+    """Return what goes back to the NIC, as far as it can be told from the main table."""
+    addresses, routes = _movable(node, bridge)
+    moved = [address for address in addresses if address.cidr in kept.get("addresses", ())]
+    networks = [ipaddress.ip_interface(address.cidr).network for address in moved]
+
+    def needs(route: Route) -> bool:
+        needed = [ipaddress.ip_address(address) for address in (route.via, route.source) if address]
+        if any(address in network for address in needed for network in networks):
+            return True
+        return ipaddress.ip_network(route.destination) in networks
+
+    return moved, [route for route in routes if needs(route)]
+
+
+def _predict_bridge(node: Node, name: str, bridge: str) -> None:
+    nic = cast(Link, node.netlink.link(None, name))
+    link = node.netlink.link(None, bridge) or Link(bridge)
+    node.netlink.predict_link(None, replace(link, mac=nic.mac, mtu=nic.mtu, up=True))
+    node.netlink.predict_link(None, replace(nic, up=True))
+
+
+# Whether it is the connection's
+
+
+def _carries_connection(node: Node, name: str, bridge: str) -> bool:
+    """Tell whether the SSH connection of this run comes over the NIC or the bridge, or over a link on top of them."""
+    ends = _connection.ends()
+    if ends is None:
+        return False
+    peer, own = ends
+    links = node.netlink.links(None)
+    names = {link.index: link.name for link in links.values() if link.index}
+    address, _percent, zone = peer.partition("%")
+    tables = Rtnetlink()
+    try:
+        used = {zone or names.get(tables.interface_towards(address) or 0, "")}
+    finally:
+        tables.close()
+    own = own.partition("%")[0]
+    used |= {link for link in links if any(address.local == own for address in node.netlink.addresses(None, link))}
+    for link in [links[found] for found in used if found in links]:
+        while link.kind in _STACKED and link.peer_index in names:
+            link = links[names[link.peer_index]]
+            used.add(link.name)
+    return bool(used & {name, bridge})

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The code that runs now as a program of its own, for what must go on when the module that started it has ended."""
+
+from __future__ import annotations
+
+import io
+import os
+import pkgutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib import import_module
+
+_PACKAGE = __name__.rpartition(".")[0]
+_MAIN = """\
+import sys
+
+from {entry} import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def python() -> str:
+    """Return the interpreter that runs now, by the name that a new release of the distribution does not change."""
+    default = "/usr/bin/python3"
+    return default if os.path.realpath(default) == os.path.realpath(sys.executable) else sys.executable
+
+
+def archive(entry: str) -> str:
+    """Return a Python archive, for a text file, that calls ``main(arguments)`` in the module ``entry``.
+
+    Python finds an archive from its end, so it may have our header before it, as zipapp puts a line there.
+    """
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as target:
+        for path, content in sorted(_sources(entry)):
+            target.writestr(zipfile.ZipInfo(path), content)
+    return stream.getvalue().decode("utf-8", "surrogateescape")
+
+
+def _sources(entry: str) -> Iterator[tuple[str, bytes]]:
+    """Return path and content of the package's files, wherever it was imported from, less what needs Ansible."""
+    yield "__main__.py", _MAIN.format(entry=entry).encode()
+    parts = _PACKAGE.split(".")
+    for depth in range(1, len(parts) + 1):
+        yield "/".join([*parts[:depth], "__init__.py"]), b""
+    for found in pkgutil.walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
+        parent, _dot, name = found.name.rpartition(".")
+        if found.name != f"{_PACKAGE}._module":
+            where, file = (found.name, "__init__.py") if found.ispkg else (parent, f"{name}.py")
+            yield f"{where.replace('.', '/')}/{file}", pkgutil.get_data(where, file) or b""
