@@ -119,6 +119,12 @@ def _read(path: str) -> Optional[State]:
     return json.loads(file.text.partition("\n")[2]) if file is not None else None
 
 
+def _say(line: str) -> None:
+    """Write a line to the journal."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class Guard:
     """The process on the node. Its state is in a file at every moment, so that it goes on after a kill."""
 
@@ -202,13 +208,13 @@ class Guard:
                 self.mover.undo(Layout.load(state["original"]), state["inside"], state["vlan"], state["kept"])
                 break
             except NetvirtError as error:
-                print(f"cannot undo the move of {state['nic']} yet: {error}", flush=True)
+                _say(f"cannot undo the move of {state['nic']} yet: {error}")
                 self.node.close()
                 time.sleep(_AGAIN)
         self._finish(state, REVERTED)
 
     def _finish(self, state: State, phase: str) -> None:
-        print(f"move of {state['nic']} {phase} {state['error']}".strip(), flush=True)
+        _say(f"move of {state['nic']} {phase} {state['error']}".strip())
         state["phase"] = phase
         self._save(state)
         os.replace(PENDING, LAST)
@@ -224,7 +230,7 @@ def main(arguments: Sequence[str]) -> int:
     """Guard the move that a file asks for; return the exit status. One other than 0 has systemd start it again."""
     order = _read(arguments[0])
     if order is None:
-        print(f"{arguments[0]} is missing", file=sys.stderr)
+        _say(f"{arguments[0]} is missing")
         return 0
     Guard(order).run()
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from engine import Spec, apply, output
 from netlink_node import addresses, ip, shown_before
-from uplink_node import BRIDGE, KEPT, NIC, bridge, everything, moved, nic, reached, uplink  # noqa: F401
+from uplink_node import BRIDGE, KEPT, NIC, everything, moved, reached, uplink
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 
@@ -27,7 +27,7 @@ def converges(*resources: Spec) -> list[Spec]:
     return planned
 
 
-def test_there_and_back(bridge: str) -> None:  # noqa: F811
+def test_there_and_back(bridge: str) -> None:
     before = everything()
     mac = before[NIC]["address"]
     operations = converges(uplink())
@@ -55,14 +55,14 @@ def test_there_and_back(bridge: str) -> None:  # noqa: F811
     assert reached("10.99.0.2")
 
 
-def test_what_was_there_before_can_be_fed_back(bridge: str) -> None:  # noqa: F811
+def test_what_was_there_before_can_be_fed_back(bridge: str) -> None:
     before = everything()
     result = apply([uplink()])
     apply(shown_before(result))
     assert everything() == before
 
 
-def test_bridge_of_the_same_run_and_its_own_address(nic: None) -> None:  # noqa: F811
+def test_bridge_of_the_same_run_and_its_own_address(nic: None) -> None:
     before = everything()
     own = {"name": BRIDGE, "addresses": ["10.50.0.1/24"], "purge_addresses": False, "up": True}
     resources = [uplink(), {"ip_interface": own}, {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}}]
@@ -75,7 +75,7 @@ def test_bridge_of_the_same_run_and_its_own_address(nic: None) -> None:  # noqa:
     assert everything() == before
 
 
-def test_what_comes_back_to_the_nic_is_moved_again(bridge: str) -> None:  # noqa: F811
+def test_what_comes_back_to_the_nic_is_moved_again(bridge: str) -> None:
     apply([uplink()])
     ip("address", "add", "10.99.0.9/24", "dev", NIC)
     (operation,) = converges(uplink())
@@ -86,7 +86,7 @@ def test_what_comes_back_to_the_nic_is_moved_again(bridge: str) -> None:  # noqa
     assert addresses(BRIDGE) == []
 
 
-def test_routes_made_later_go_with_the_addresses_that_they_need(bridge: str) -> None:  # noqa: F811
+def test_routes_made_later_go_with_the_addresses_that_they_need(bridge: str) -> None:
     apply([uplink()])
     ip("route", "add", "10.200.0.0/16", "via", "10.99.0.1")
     ip("address", "add", "10.51.0.1/24", "dev", BRIDGE)
@@ -96,7 +96,7 @@ def test_routes_made_later_go_with_the_addresses_that_they_need(bridge: str) -> 
     assert ip("route", "show", "10.201.0.0/16")[0]["dev"] == BRIDGE
 
 
-def test_vlan(nic: None) -> None:  # noqa: F811
+def test_vlan(nic: None) -> None:
     output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
     output("ovs-vsctl", "set", "port", BRIDGE, "tag=10")
     converges(uplink(vlan=10))
@@ -108,7 +108,7 @@ def test_vlan(nic: None) -> None:  # noqa: F811
     assert output("ovs-vsctl", "get", "port", NIC, "tag").strip() == "[]"
 
 
-def test_port_that_somebody_else_made(nic: None) -> None:  # noqa: F811
+def test_port_that_somebody_else_made(nic: None) -> None:
     output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
     output("ovs-vsctl", "add-port", BRIDGE, NIC)
     converges(uplink())
@@ -133,7 +133,7 @@ def test_port_that_somebody_else_made(nic: None) -> None:  # noqa: F811
         ({"name": "nvtslave", "bridge": None, "state": "absent"}, "was not moved there by bridge_uplink"),
     ],
 )
-def test_refused(nic: None, options: dict[str, Any], message: str) -> None:  # noqa: F811
+def test_refused(nic: None, options: dict[str, Any], message: str) -> None:
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("link", "add", "nvtbr2", "type", "bridge")
     ip("link", "add", "nvtdummy", "type", "veth", "peer", "name", "nvtslave")
@@ -147,7 +147,7 @@ def test_refused(nic: None, options: dict[str, Any], message: str) -> None:  # n
     assert everything() == before
 
 
-def test_two_uplinks_are_refused(nic: None) -> None:  # noqa: F811
+def test_two_uplinks_are_refused(nic: None) -> None:
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("link", "add", "nvtnic2", "type", "veth", "peer", "name", "nvtdummy")
     second = uplink(name="nvtnic2")
@@ -159,7 +159,7 @@ def test_two_uplinks_are_refused(nic: None) -> None:  # noqa: F811
         apply([second])
 
 
-def test_nexthop_objects_are_refused(nic: None) -> None:  # noqa: F811
+def test_nexthop_objects_are_refused(nic: None) -> None:
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("nexthop", "add", "id", "78", "via", "10.99.0.1", "dev", NIC)
     ip("route", "add", "10.77.0.0/16", "nhid", "78")

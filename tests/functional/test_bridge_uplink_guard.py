@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from engine import apply, output
-from uplink_node import BRIDGE, KEPT, NIC, PENDING, bridge, everything, moved, nic, reached, uplink, wait_for_guard  # noqa: F401
+from uplink_node import BRIDGE, KEPT, PENDING, everything, moved, reached, uplink, wait_for_guard
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, LockTimeout
@@ -48,7 +48,7 @@ def token() -> str:
 
 
 @pytest.mark.usefixtures("connection")
-def test_confirmed(bridge: str) -> None:  # noqa: F811
+def test_confirmed(bridge: str) -> None:
     before = everything()
     for state, inside in (("present", True), ("absent", False)):
         options: dict[str, Any] = {"bridge": BRIDGE, "state": state}
@@ -66,7 +66,7 @@ def test_confirmed(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_not_confirmed(bridge: str) -> None:  # noqa: F811
+def test_not_confirmed(bridge: str) -> None:
     before = everything()
     result = apply([uplink(confirm_timeout=5)])
     assert moved()
@@ -82,7 +82,7 @@ def test_not_confirmed(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_way_back_not_confirmed(bridge: str) -> None:  # noqa: F811
+def test_way_back_not_confirmed(bridge: str) -> None:
     guard.confirm(apply([uplink()]).unconfirmed)
     wait_for_guard(5)
     before = everything()
@@ -95,7 +95,7 @@ def test_way_back_not_confirmed(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_guard_is_stopped(bridge: str) -> None:  # noqa: F811
+def test_guard_is_stopped(bridge: str) -> None:
     before = everything()
     apply([uplink(confirm_timeout=300)])
     output("systemctl", "stop", "netvirt-uplink-*")
@@ -104,7 +104,7 @@ def test_guard_is_stopped(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_guard_is_killed_while_it_waits(bridge: str) -> None:  # noqa: F811
+def test_guard_is_killed_while_it_waits(bridge: str) -> None:
     before = everything()
     apply([uplink(confirm_timeout=10)])
     (process,) = guards()
@@ -114,7 +114,7 @@ def test_guard_is_killed_while_it_waits(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_open_vswitch_stops_before_the_way_back(nic: None) -> None:  # noqa: F811
+def test_open_vswitch_stops_before_the_way_back(nic: None) -> None:
     output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
     before = everything()
     apply([uplink(confirm_timeout=5)])
@@ -142,7 +142,7 @@ def duration(resources: list[Any]) -> float:
 
 
 @pytest.mark.usefixtures("connection")
-def test_run_is_killed_when_guarded(bridge: str) -> None:  # noqa: F811
+def test_run_is_killed_when_guarded(bridge: str) -> None:
     """SIGKILL at several points: when all has come to rest, everything is as it was before, and never half."""
     before = everything()
     wanted = [uplink(confirm_timeout=5)]
@@ -159,7 +159,7 @@ def test_run_is_killed_when_guarded(bridge: str) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("connection")
-def test_guard_is_killed_while_it_moves(bridge: str) -> None:  # noqa: F811
+def test_guard_is_killed_while_it_moves(bridge: str) -> None:
     before = everything()
     for point in range(POINTS):
         process = started([uplink(confirm_timeout=5)])
@@ -174,7 +174,7 @@ def test_guard_is_killed_while_it_moves(bridge: str) -> None:  # noqa: F811
         assert everything() == before, f"point {point}"
 
 
-def test_run_is_killed_when_not_guarded(bridge: str) -> None:  # noqa: F811
+def test_run_is_killed_when_not_guarded(bridge: str) -> None:
     """SIGKILL at several points, there and back: the next run finishes the work."""
     before = everything()
     there, back = [uplink()], [uplink(state="absent")]
