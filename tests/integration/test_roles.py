@@ -120,31 +120,8 @@ def network(lab: Lab, run: Run, mode: str) -> Iterator[Guests]:
     assert (twice.returncode, twice.changed) == (0, []), twice.output
 
 
-def upstream(lab: Lab, *argv: str) -> int:
-    """Run a command in the upstream host of the lab and return its status."""
-    command = ["nsenter", f"--net=/run/netns/nvlab-{lab.name}-up", "--", *argv]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
-
-
-@contextmanager
-def route_from_outside(lab: Lab) -> Iterator[None]:
-    """Let upstream have a route to the network."""
-    route = ["10.0.30.0/24", "via", "203.0.113.30"]
-    assert upstream(lab, "ip", "route", "replace", *route) == 0
-    try:
-        yield
-    finally:
-        upstream(lab, "ip", "route", "delete", *route)
-
-
 def ping(lab: Lab, target: str) -> bool:
-    return upstream(lab, "ping", "-n", "-c", "3", "-W", "2", target) == 0
-
-
-def seen_as(guests: Guests, guest: str) -> str:
-    """Return the address by which the upstream host sees a guest."""
-    answer = guests.run(guest, "curl", "-s", "--max-time", "10", f"http://{OUTSIDE}/")
-    return str(json.loads(answer["stdout"])["client"]) if answer.get("rc") == 0 else f"{answer}"
+    return lab.upstream("ping", "-n", "-c", "3", "-W", "2", target).returncode == 0
 
 
 def everybody(guests: Guests, guest: str) -> set[str]:
@@ -180,18 +157,18 @@ def test_routed_guests_are_reached_from_outside_under_their_own_addresses(lab: L
     with network(lab, play("routed"), "routed") as guests:
         assert guests.reaches("vm7", "10.0.30.8")
         assert not guests.reaches("vm7", OUTSIDE), "the outside has no route back yet"
-        with route_from_outside(lab):
+        with lab.route_from_outside("10.0.30.0/24", "203.0.113.30"):
             assert ping(lab, "10.0.30.7")
             assert ping(lab, "10.0.30.8")
-            assert seen_as(guests, "vm7") == "10.0.30.7"
+            assert guests.seen_as("vm7") == "10.0.30.7"
         assert not ping(lab, "10.0.30.7")
 
 
 def test_nat_guests_reach_the_outside_by_the_routers_address(lab: Lab, play: Callable[[str], Run]) -> None:
     with network(lab, play("nat"), "nat") as guests:
         assert guests.reaches("vm7", "10.0.30.8")
-        assert seen_as(guests, "vm7") == "203.0.113.30"
-        with route_from_outside(lab):
+        assert guests.seen_as("vm7") == "203.0.113.30"
+        with lab.route_from_outside("10.0.30.0/24", "203.0.113.30"):
             assert not ping(lab, "10.0.30.7")
 
 
@@ -220,7 +197,7 @@ def test_bridged_guests_take_their_address_from_the_physical_segment(
             assert ip_address("203.0.113.100") <= ip_address(address) <= ip_address("203.0.113.120")
             assert ping(lab, address)
         assert guests.reaches("vm7", found["vm8"])
-        assert seen_as(guests, "vm7") == found["vm7"]
+        assert guests.seen_as("vm7") == found["vm7"]
 
 
 def test_a_limited_run_does_not_guess_who_belongs_to_the_network(lab: Lab, play: Callable[[str], Run]) -> None:

@@ -13,32 +13,45 @@ from types import FrameType
 from netvirt_testing import lint, sanity, suites
 from netvirt_testing.lab import LabError
 from netvirt_testing.report import Tally, summary, timed
+from netvirt_testing.suites import Request
 
-Group = Callable[[Tally, list[str], bool], None]
+Group = Callable[[Tally, Request], None]
 
 # The quick ones first.
 GROUPS: dict[str, Group] = {
-    "lint": lambda tally, arguments, keep: lint.run(tally),
+    "lint": lambda tally, request: lint.run(tally),
     "unit": suites.unit,
-    "sanity": lambda tally, arguments, keep: sanity.run(tally),
+    "sanity": lambda tally, request: sanity.run(tally),
     "functional": suites.functional,
     "integration": suites.integration,
+    "vm": suites.vm,
 }
+USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
+       ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]"""
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Return the groups to run, what goes to pytest, and whether labs stay."""
+def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
+    """Return the groups to run by name, and how."""
     own, pytest_arguments = argv, []
     if "--" in argv:
         own, pytest_arguments = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
-    parser = argparse.ArgumentParser(prog="./test", usage="./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]")
+    parser = argparse.ArgumentParser(prog="./test", usage=USAGE)
     parser.add_argument("groups", nargs="*", metavar="GROUP")
     parser.add_argument("--keep-lab", action="store_true")
+    parser.add_argument("--kind", choices=suites.LABS)
     options = parser.parse_args(own)
+    request = Request(pytest_arguments, options.keep_lab, options.kind or "container")
+    if options.kind and not set(options.groups) & {"scenario", "functional"}:
+        parser.error("--kind goes with scenario or functional")
+    if options.groups[:1] == ["scenario"]:
+        names = suites.scenarios()
+        if len(options.groups) != 2 or options.groups[1] not in names:
+            parser.error(f"scenario needs the name of one; there are {', '.join(names)}")
+        name = options.groups[1]
+        return {name: lambda tally, request: suites.scenario(tally, request, name)}, request
     if unknown := [name for name in options.groups if name not in GROUPS]:
-        parser.error(f"unknown group {unknown[0]}; there are {', '.join(GROUPS)}")
-    options.pytest_arguments = pytest_arguments
-    return options
+        parser.error(f"unknown group {unknown[0]}; there are {', '.join(GROUPS)} and scenario NAME")
+    return {name: GROUPS[name] for name in options.groups or GROUPS}, request
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -48,15 +61,15 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     """Run the groups one after the other; return the exit status."""
-    options = parse(sys.argv[1:])
+    groups, request = parse(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     tallies = []
-    for name in options.groups or GROUPS:
+    for name, group in groups.items():
         tallies.append(Tally(name))
         try:
             with timed(tallies[-1]) as tally:
-                GROUPS[name](tally, options.pytest_arguments, options.keep_lab)
+                group(tally, request)
         except LabError as error:
             tallies[-1].fail(str(error))
         except KeyboardInterrupt:

@@ -64,6 +64,11 @@ class Guests:
         """Tell whether one of several echo requests is answered: the first is lost while switches learn."""
         return bool(self.run(guest, "ping", "-n", "-c", str(tries), "-W", "2", target)["rc"] == 0)
 
+    def seen_as(self, guest: str, server: str = "198.51.100.1") -> str:
+        """Return the address by which the upstream host sees a guest, or what kept the guest from it."""
+        answer = self.run(guest, "curl", "-s", "--max-time", "20", f"http://{server}/")
+        return str(json.loads(answer["stdout"])["client"]) if answer.get("rc") == 0 else f"{answer}"
+
     def _call(self, node: str, action: str, data: Any) -> Any:
         if not data:
             return []

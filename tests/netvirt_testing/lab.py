@@ -21,10 +21,9 @@ from netvirt_testing.paths import LOGS, ROOT, environment
 from netvirt_testing.report import say
 
 LAB_STATE = Path("/var/lib/netvirt-lab")
-INTEGRATION_LAB = os.environ.get("NETVIRT_LAB", "testfleet")
 SUITE = os.environ.get("NETVIRT_LAB_SUITE", "bookworm")
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
-TIMEOUT = 120
+TIMEOUT = 300  # What takes seconds on a container may take minutes on an emulated machine.
 
 
 class LabError(Exception):
@@ -125,7 +124,27 @@ class Lab:
         """Run a command on a node and return the JSON it prints; nothing at all counts as an empty list."""
         return json.loads(self.run(node, argv).stdout.strip() or "[]")
 
-    def playbook(self, path: str | Path, *arguments: str, check: bool = False, timeout: float = 600) -> PlayResult:
+    def is_vm(self, node: str) -> bool:
+        """Tell whether a node is a virtual machine, with a kernel of its own."""
+        return self.run(node, ["systemd-detect-virt", "--container"], check=False).returncode != 0
+
+    def upstream(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the upstream host of the lab."""
+        command = ["nsenter", f"--net=/run/netns/nvlab-{self.name}-up", "--", *argv]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    @contextmanager
+    def route_from_outside(self, subnet: str, router: str) -> Iterator[None]:
+        """Let the upstream host have a route to a network."""
+        added = self.upstream("ip", "route", "replace", subnet, "via", router)
+        if added.returncode:
+            raise LabError(f"upstream: {added.stderr}")
+        try:
+            yield
+        finally:
+            self.upstream("ip", "route", "delete", subnet, "via", router)
+
+    def playbook(self, path: str | Path, *arguments: str, check: bool = False, timeout: float = 900) -> PlayResult:
         """Run a playbook (a path relative to the checkout) on the lab; the caller looks at what came out."""
         command = ["ansible-playbook", "-i", str(self.inventory), str(ROOT / path), *arguments]
         return run_ansible(command + (["--check", "--diff"] if check else []), timeout)
@@ -220,20 +239,20 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def lab_running(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
-    """Bring a lab up and take it down whatever happens, unless it is to be kept."""
+def lab_running(name: str, nodes: Sequence[str], keep: bool, kind: str = "container") -> Iterator[Lab]:
+    """Bring a lab of nodes of a kind up and take it down whatever happens, unless it is to be kept."""
     if os.geteuid() != 0:
         raise LabError("A lab needs root")
     with locked(name):
-        yield from up_and_down(name, nodes, keep)
+        yield from up_and_down(name, nodes, keep, kind)
 
 
-def up_and_down(name: str, nodes: Sequence[str], keep: bool) -> Iterator[Lab]:
+def up_and_down(name: str, nodes: Sequence[str], keep: bool, kind: str) -> Iterator[Lab]:
     """Do what lab_running says, once the lock is held."""
-    say(f"    lab {name}: bringing up {', '.join(nodes)}")
+    say(f"    lab {name}: bringing up {', '.join(nodes)} ({kind})")
     lab = None
     try:
-        variables = {"lab_nodes": [{"name": node} for node in nodes], "lab_suite": SUITE}
+        variables = {"lab_nodes": [{"name": node} for node in nodes], "lab_kind": kind, "lab_suite": SUITE}
         lab_playbook(name, "up", "-e", json.dumps(variables))
         lab = Lab.attach(name)
         yield lab

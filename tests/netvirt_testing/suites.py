@@ -1,24 +1,44 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The groups that pytest runs: ``unit`` here, ``functional`` inside a node, ``integration`` against three nodes."""
+"""The groups that pytest runs: ``unit`` here, ``functional`` inside a node, the others against several nodes."""
 
 from __future__ import annotations
 
+import ast
 import io
+import os
 import shlex
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from netvirt_testing.lab import INTEGRATION_LAB, Lab, LabError, lab_running
+from netvirt_testing.lab import Lab, LabError, lab_running
 from netvirt_testing.paths import ROOT, environment, source_files
 from netvirt_testing.report import Tally
 
 COLLECTION_IN_NODE = "/root/ansible_collections/netvirt/fabric"
 REPORT_IN_NODE = "/run/netvirt-functional.xml"
-NO_TESTS = 5  # pytest's status when it collected none
+LABS = {"container": "testfleet", "vm": "testvm"}  # By kind of their nodes.
+FLEET = ("network1", "compute1", "compute2")
+VM_FLEET = ("compute1", "compute2")  # As few as will do: a virtual machine takes memory, and time to boot.
+
+
+@dataclass(frozen=True)
+class Request:
+    """How the groups are to be run."""
+
+    pytest_arguments: list[str]
+    keep_lab: bool = False
+    kind: str = "container"  # of the nodes
+
+
+def lab_name(default: str) -> str:
+    """Return the name of the lab to use."""
+    return os.environ.get("NETVIRT_LAB", default)
 
 
 def has_tests(directory: str) -> bool:
@@ -34,46 +54,77 @@ def finish(tally: Tally, status: int, report: Path) -> None:
         tally.fail(f"pytest ended with status {status}")
 
 
-def pytest_here(tally: Tally, directory: str, arguments: list[str]) -> None:
-    """Run pytest on this machine."""
-    if not has_tests(directory):
-        tally.skip(f"{directory}: no tests in this checkout")
-        return
+def pytest_here(tally: Tally, target: str, arguments: Sequence[str], lab: str = "") -> None:
+    """Run pytest on this machine, with a lab that is up."""
     with tempfile.TemporaryDirectory(prefix="netvirt-junit-") as reports:
         report = Path(reports, "junit.xml")
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", directory, *arguments]
-        finish(tally, subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode, report)
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", target, *arguments]
+        variables = {**environment(), **({"NETVIRT_LAB": lab} if lab else {})}
+        finish(tally, subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode, report)
 
 
-def unit(tally: Tally, arguments: list[str], keep: bool) -> None:
+def unit(tally: Tally, request: Request) -> None:
     """Run tests/unit."""
-    pytest_here(tally, "tests/unit", arguments)
+    if not has_tests("tests/unit"):
+        tally.skip("tests/unit: no tests in this checkout")
+        return
+    pytest_here(tally, "tests/unit", request.pytest_arguments)
 
 
-def integration(tally: Tally, arguments: list[str], keep: bool) -> None:
-    """Run tests/integration against a lab of three nodes."""
+def integration(tally: Tally, request: Request) -> None:
+    """Run tests/integration against a lab of three containers."""
     if not has_tests("tests/integration"):
         tally.skip("tests/integration: no tests in this checkout")
         return
-    with lab_running(INTEGRATION_LAB, ["network1", "compute1", "compute2"], keep):
-        pytest_here(tally, "tests/integration", arguments)
+    with lab_running(lab_name(LABS["container"]), FLEET, request.keep_lab) as lab:
+        pytest_here(tally, "tests/integration", request.pytest_arguments, lab.name)
 
 
-def functional(tally: Tally, arguments: list[str], keep: bool) -> None:
+def vm(tally: Tally, request: Request) -> None:
+    """Run those of tests/integration that are marked ``vm`` against virtual machines."""
+    with lab_running(lab_name(LABS["vm"]), VM_FLEET, request.keep_lab, "vm") as lab:
+        pytest_here(tally, "tests/integration", ["-m", "vm", *request.pytest_arguments], lab.name)
+
+
+def scenarios() -> list[str]:
+    """Return the names of the scenarios: what follows ``test_`` in the names of the files of tests/integration."""
+    return [path.stem.removeprefix("test_") for path in source_files("tests/integration/test_*.py")]
+
+
+def nodes_of(path: Path) -> Sequence[str]:
+    """Return the nodes that a file of tests needs: its constant NODES, else all of the fleet."""
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "NODES":
+            return tuple(ast.literal_eval(statement.value))
+    return FLEET
+
+
+def scenario(tally: Tally, request: Request, name: str) -> None:
+    """Run one file of tests/integration against a lab of the nodes that it needs."""
+    path = f"tests/integration/test_{name}.py"
+    with lab_running(lab_name(LABS[request.kind]), nodes_of(ROOT / path), request.keep_lab, request.kind) as lab:
+        pytest_here(tally, path, request.pytest_arguments, lab.name)
+
+
+def functional(tally: Tally, request: Request) -> None:
     """Run tests/functional inside a node that is thrown away afterwards."""
     if not has_tests("tests/functional"):
         tally.skip("tests/functional: no tests in this checkout")
         return
-    with lab_running("testnode", ["node1"], keep) as lab:
-        node = lab.nodes[0]
-        copy_checkout(lab, node)
-        command = ["python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}"]
-        remote = f"cd {COLLECTION_IN_NODE} && {shlex.join([*command, 'tests/functional', *arguments])}"
-        status = subprocess.run([*lab.ssh(node), remote], stdin=subprocess.DEVNULL, check=False).returncode
-        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-            report.write(lab.run(node, ["cat", REPORT_IN_NODE], check=False).stdout.encode())
-            report.flush()
-            finish(tally, status, Path(report.name))
+    with lab_running(lab_name("testnode"), ["node1"], request.keep_lab, request.kind) as lab:
+        pytest_inside(tally, lab, "node1", ["tests/functional", *request.pytest_arguments])
+
+
+def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str]) -> None:
+    """Run pytest inside a node."""
+    copy_checkout(lab, node)
+    command = ["python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}", *arguments]
+    remote = f"cd {COLLECTION_IN_NODE} && {shlex.join(command)}"
+    status = subprocess.run([*lab.ssh(node), remote], stdin=subprocess.DEVNULL, check=False).returncode
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        report.write(lab.run(node, ["cat", REPORT_IN_NODE], check=False).stdout.encode())
+        report.flush()
+        finish(tally, status, Path(report.name))
 
 
 def copy_checkout(lab: Lab, node: str) -> None:
