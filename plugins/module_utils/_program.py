@@ -12,6 +12,9 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
 
 _PACKAGE = __name__.rpartition(".")[0]
 _MAIN = """\
@@ -48,7 +51,16 @@ def _sources(entry: str) -> Iterator[tuple[str, bytes]]:
     for depth in range(1, len(parts) + 1):
         yield "/".join([*parts[:depth], "__init__.py"]), b""
     for found in pkgutil.walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
-        parent, _dot, name = found.name.rpartition(".")
         if found.name != f"{_PACKAGE}._module":
-            where, file = (found.name, "__init__.py") if found.ispkg else (parent, f"{name}.py")
-            yield f"{where.replace('.', '/')}/{file}", pkgutil.get_data(where, file) or b""
+            path = found.name.replace(".", "/")
+            yield f"{path}{'/__init__' if found.ispkg else ''}.py", _source(found.name)
+
+
+def _source(name: str) -> bytes:
+    """Return the text that a module is loaded from, be it in a file or in Ansible's archive; raises Unavailable."""
+    spec = find_spec(name)
+    read = getattr(spec and spec.loader, "get_source", None)
+    source = read(name) if read else None
+    if source is None:
+        raise Unavailable(f"the code of this run cannot be copied: {name} was not loaded from a file")
+    return str(source).encode()

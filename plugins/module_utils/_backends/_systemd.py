@@ -109,7 +109,7 @@ class Systemd:
         """Start a program at once as a transient unit, which systemd starts again for as long as it fails."""
         if not os.path.isdir("/run/systemd/system"):
             raise Unavailable(_NO_SYSTEMD)
-        options = ["--property=Restart=on-failure", "--property=RestartSec=0", "--property=StartLimitIntervalSec=0"]
+        options = ["--property=Restart=on-failure", "--property=RestartSec=500ms", "--property=StartLimitIntervalSec=0"]
         command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--description={description}", *options]
         result = run_program([*command, "--", *argv], START_SECONDS, _REMEDY)
         if result.returncode:

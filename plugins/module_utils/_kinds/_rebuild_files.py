@@ -6,20 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import os
-import pkgutil
-import sys
-import zipfile
-from collections.abc import Iterator
-from importlib import import_module
-from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
-from typing import Any, cast
+from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _boot
+from ansible_collections.netvirt.fabric.plugins.module_utils import _boot, _program
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import File, header
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Settings
@@ -54,13 +44,6 @@ _GUESTS = """
 [Unit]
 After={unit}
 """
-_MAIN = f"""\
-import sys
-
-from {_boot.__name__} import main
-
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def unit(name: str) -> str:
@@ -84,46 +67,10 @@ def render(name: str, resources: list[Any], settings: Settings) -> dict[str, Fil
     told = {"resources": resources, "settings": dataclasses.asdict(settings)}
     texts = {
         "list": json.dumps(told, indent=1, sort_keys=True) + "\n",
-        "program": _archive(),
-        "unit": _UNIT.format(name=name, python=_python(), program=places["program"], list=places["list"]),
+        "program": _program.archive(_boot.__name__),
+        "unit": _UNIT.format(name=name, python=_program.python(), program=places["program"], list=places["list"]),
         "guests": _GUESTS.format(unit=unit(name)),
     }
     return {
         short: File(header(settings.owner) + text, 0o600 if short == "list" else 0o644) for short, text in texts.items()
     }
-
-
-def _python() -> str:
-    """Return the interpreter that runs now, by the name that a new release of the distribution does not change."""
-    default = "/usr/bin/python3"
-    return default if os.path.realpath(default) == os.path.realpath(sys.executable) else sys.executable
-
-
-def _archive() -> str:
-    """Return the code that runs now as a Python archive, for a text file. The same code gives the same bytes.
-
-    Python finds an archive from its end, so it may have our header before it, as zipapp puts a line there.
-    """
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for path, content in sorted(_sources()):
-            archive.writestr(zipfile.ZipInfo(path), content)
-    return stream.getvalue().decode("utf-8", "surrogateescape")
-
-
-def _sources() -> Iterator[tuple[str, bytes]]:
-    """Return path and content of the package's files, wherever it was imported from, less what needs Ansible."""
-    yield "__main__.py", _MAIN.encode()
-    package = _boot.__name__.rpartition(".")[0]
-    parts = package.split(".")
-    for depth in range(1, len(parts) + 1):
-        yield "/".join([*parts[:depth], "__init__.py"]), b""
-    for found in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
-        if found.name != f"{package}._module":
-            path = found.name.replace(".", "/") + ("/__init__.py" if found.ispkg else ".py")
-            yield path, _source(found.name).encode()
-
-
-def _source(name: str) -> str:
-    spec = cast(ModuleSpec, find_spec(name))  # it was found
-    return cast(InspectLoader, spec.loader).get_source(name) or ""
