@@ -24,7 +24,7 @@ options:
     description:
       - The seconds to wait for each answer of a daemon.
     type: int
-    default: 10
+    default: 8
   lock_timeout:
     description:
       - The seconds to wait for another run on the same node to end.

@@ -218,6 +218,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
         resources = [*resources, *_purged(node, resources, purge)]
         for item in sorted(resources, key=lambda item: item.kind.rank):
             _plan(node, item)
+        node.require_daemons()
         steps = sorted(
             ((item, operation) for item in resources for operation in item.operations), key=lambda step: step[1].stage
         )

@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Failed, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
 
 RUN_DIRECTORY = "/run/netvirt/guests"
 PARALLEL = 8
@@ -38,7 +38,7 @@ def socket_path(guest: str) -> str:
 
 
 class GuestAgent:
-    """One connection to one guest's agent. Errors are Unavailable (no agent) or Failed (it refused)."""
+    """One connection to one guest's agent. Errors are Unavailable: no agent, or it refused."""
 
     def __init__(self, title: str, path: str, timeout: float) -> None:
         """Connect and wait until the agent answers, ``timeout`` seconds at most."""
@@ -57,13 +57,13 @@ class GuestAgent:
         self._socket.close()
 
     def call(self, command: str, **arguments: Any) -> Any:
-        """Return what the agent answers to a command; raises Failed with its own words when it refuses."""
+        """Return what the agent answers to a command; raises Unavailable with its own words when it refuses."""
         deadline = time.monotonic() + CALL_SECONDS
         self._send({"execute": command, "arguments": arguments})
         while True:
             answer = self._receive(deadline)
             if "error" in answer:
-                raise Failed(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
+                raise Unavailable(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
             if not isinstance(answer.get("return"), int):  # a number is an answer to guest-sync
                 return answer.get("return")
 
@@ -204,12 +204,12 @@ def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]])
                     running[index] = (agent.start(probes[index]["command"]), _deadline(probes[index]))
                 else:
                     results[index] = {"interfaces": _addressed(agent, probes[index])}
-            except (Failed, Unavailable) as error:
+            except Unavailable as error:
                 results[index] = {"error": str(error)}
         for index, (pid, deadline) in list(running.items()):
             try:
                 result = agent.result(pid)
-            except (Failed, Unavailable) as error:
+            except Unavailable as error:
                 result = {"error": str(error)}
             if result is None and time.monotonic() > deadline:
                 words = " ".join(probes[index]["command"])

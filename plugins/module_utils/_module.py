@@ -49,7 +49,7 @@ def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Itera
             **to_confirm(node.unconfirmed if node is not None else ""),
         )
     except NetvirtError as error:
-        module.fail_json(msg=str(error), changed=False, operations=[])
+        module.fail_json(msg=f"{error}; nothing was changed", changed=False, operations=[])
     finally:
         if node is not None:
             node.close()

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, TextIO
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
 
@@ -33,7 +34,7 @@ PENDING = f"{RUN_DIRECTORY}/uplink.json"
 SETTINGS = {
     "owner": Option(canonical=object_name, default="netvirt", role=Role.POLICY),
     "ovsdb": Option(canonical=text, default="unix:/var/run/openvswitch/db.sock", role=Role.POLICY),
-    "timeout": Option(type="int", canonical=integer(1, 600), default=10, role=Role.POLICY),
+    "timeout": Option(type="int", canonical=integer(1, 600), default=8, role=Role.POLICY),
     "lock_timeout": Option(type="int", canonical=integer(0, 3600), default=60, role=Role.POLICY),
 }
 """Options of a whole run; every module has them."""
@@ -45,7 +46,7 @@ class Settings:
 
     owner: str = "netvirt"
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
-    timeout: int = 10
+    timeout: int = 8
     lock_timeout: int = 60
 
 
@@ -140,6 +141,11 @@ class Node:
         for backend in self._opened:
             backend.close()
 
+    def require_daemons(self) -> None:
+        """Raise Unavailable when a daemon does not run that the backends in use leave the work to."""
+        if "ovsdb" in self.__dict__:
+            self.ovsdb.require_switch()
+
     def require_root(self) -> None:
         """Raise Missing unless the process has root's rights."""
         if os.geteuid() != 0:
@@ -154,10 +160,9 @@ class Node:
         if self._locked:
             yield
             return
-        os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
         path = os.path.join(RUN_DIRECTORY, "lock")
         deadline = time.monotonic() + self.settings.lock_timeout
-        with open(path, "a", encoding="utf-8") as handle:
+        with self._lock_file(path) as handle:
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,10 +182,19 @@ class Node:
                     )
                 time.sleep(0.1)
             self._locked = True
+            _programs.held.add(handle.fileno())
             try:
                 yield
             finally:
                 self._locked = False
+                _programs.held.discard(handle.fileno())
+
+    def _lock_file(self, path: str) -> TextIO:
+        try:
+            os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
+            return open(path, "a", encoding="utf-8")
+        except OSError as error:
+            raise Unavailable(f"the lock {path} cannot be opened: {os.strerror(error.errno or 0)}") from error
 
     def is_locked(self) -> bool:
         """Tell whether any run holds the node's lock."""

@@ -8,12 +8,12 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from engine import Spec, column, output
-from netlink_node import clean_node, drop_restless, ip, namespaces
+from netlink_node import clean_node, ip, namespaces
+from node_state import flows, node_state
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result, converge
@@ -79,57 +79,6 @@ def purge(*resources: Spec, owner: str = OWNER) -> list[tuple[str, str, str]]:
 def without(*names: str) -> list[Spec]:
     """Return the network less the kinds of these names."""
     return [entry for entry in NETWORK if not entry.keys() & set(names)]
-
-
-def rows(table: str) -> Any:
-    """Return a table of the Open vSwitch database but what ovs-vswitchd counts, sorted."""
-    told = json.loads(output("ovs-vsctl", "--format=json", "list", table))
-    volatile = {"statistics", "status", "rstp_status", "lacp_current", "ifindex", "mac_in_use", "link_state"}
-    kept = [index for index, name in enumerate(told["headings"]) if name not in volatile]
-    return sorted(json.dumps([row[index] for index in kept]) for row in told["data"])
-
-
-def links(namespace: str | None = None) -> Any:
-    """Return links, addresses and routes as ip(8) shows them, less indexes, which are never given twice."""
-    shown = []
-    for arguments in (("address",), ("-4", "route", "show", "table", "all"), ("-6", "route", "show", "table", "all")):
-        for item in ip(*arguments, namespace=namespace) or []:
-            for name in ("ifindex", "link_index", "operstate", "flags", "link_netnsid"):
-                item.pop(name, None)
-            drop_restless(item)
-            for address in item.get("addr_info", ()):
-                address.pop("tentative", None)
-            shown.append(json.dumps(item, sort_keys=True))
-    return sorted(shown)
-
-
-def ruleset(namespace: str | None = None) -> Any:
-    enter = ["ip", "netns", "exec", namespace] if namespace else []
-    return json.loads(output(*enter, "nft", "-j", "list", "ruleset"))
-
-
-def flows(bridge: str) -> list[str]:
-    dumped = output("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--no-names", "dump-flows", bridge)
-    return sorted(line.strip() for line in dumped.splitlines() if "actions=" in line)
-
-
-def files() -> Any:
-    found = [
-        path for top in ("/etc/netvirt", "/etc/systemd/system", "/var/lib/netvirt") for path in Path(top).rglob("*")
-    ]
-    return sorted((str(path), path.read_bytes() if path.is_file() else b"") for path in found)
-
-
-def node_state() -> Any:
-    """Return all that may be touched on a node."""
-    return {
-        "ovs": {table: rows(table) for table in ("Bridge", "Port", "Interface")},
-        "flows": {name: flows(name) for name in output("ovs-vsctl", "list-br").split() if name != "nvtbr-f"},
-        "links": {name: links(name) for name in (None, *namespaces())},
-        "nft": {name: ruleset(name) for name in (None, *namespaces())},
-        "files": files(),
-        "rules": ip("rule"),
-    }
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def refused(lab: Lab, module: str, options: dict[str, Any]) -> str:
     assert "Traceback" not in json.dumps(result)
     message = str(result["msg"])
     assert "\n" not in message.strip()
+    assert message.endswith("; nothing was changed")
     return message
 
 

@@ -18,7 +18,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs
     installed,
     run_program,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+
+_REMEDY = "install nftables (and util-linux), or run the role netvirt.fabric.hypervisor"
 
 Item = dict[str, Any]
 """One object as nft lists it: ``{"chain": {...}}`` or ``{"rule": {...}}``."""
@@ -46,6 +48,11 @@ class Nft:
     def installed(self) -> bool:
         """Whether there is nft; without it nobody made a table with it."""
         return installed("nft")
+
+    def require(self) -> None:
+        """Raise Missing where there is no nft."""
+        if not self.installed:
+            raise Missing(f"the program nft is missing on the node; {_REMEDY}")
 
     def replace(self, namespace: Optional[str], family: str, name: str, items: list[Item]) -> None:
         """Let the table hold exactly these items after the coming commit; each names its family and table itself."""
@@ -85,10 +92,8 @@ class Nft:
         argv = ["nft", "-j", *arguments]
         if namespace is not None:
             argv = ["nsenter", f"--net={_namespaces.path_of(namespace)}", "--", *argv]
-        remedy = "install nftables (and util-linux), or run the role netvirt.fabric.hypervisor"
-        result = run_program(argv, self.timeout, remedy, text)
-        if result.returncode == 127:  # nsenter found no nft
-            run_program(["nft", "-v"], self.timeout, remedy)
+        self.require()
+        result = run_program(argv, self.timeout, _REMEDY, text)
         if result.returncode:
             raise Unavailable(f"nft failed{_namespaces.where(namespace)}: {complaint(result)}")
         return result.stdout

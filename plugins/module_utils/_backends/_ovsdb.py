@@ -10,7 +10,9 @@ collected and committed as one transaction, and the commit waits until ovs-vswit
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
+import json
 import logging
 import os
 import socket
@@ -43,6 +45,8 @@ TABLES = {
     ),
     "Controller": ("target",),
 }
+
+_CLOSE_SECONDS = 1  # an idle connection closes at once, and one that hangs has been waited for
 
 Row = Any  # ovs.db.idl.Row: one attribute per column
 
@@ -96,6 +100,7 @@ class Ovsdb:
         self._index: dict[str, dict[str, Row]] = {}
         self._bridge_by_port: Optional[dict[str, Row]] = None
         self._columns = {table: set(columns) for table, columns in TABLES.items()}
+        self._silent: Optional[Unavailable] = None  # why the server is not asked again during this look at the node
 
     @cached_property
     def _schema(self) -> Any:
@@ -178,17 +183,43 @@ class Ovsdb:
         return Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")
 
     def _probe(self) -> None:
-        """Raise Unavailable unless something listens at a UNIX endpoint; ovsdbapp would try again and again."""
+        """Raise Unavailable unless a server answers at a UNIX endpoint; ovsdbapp would try and wait for ever."""
         scheme, _colon, path = self.endpoint.partition(":")
         if scheme != "unix":
             return
+        if self._silent is not None:
+            raise self._silent
         try:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(self.timeout)
-                probe.connect(path)
+            _ask(path, "echo", self.timeout)
+        except TimeoutError as error:
+            self._silent = Unavailable(
+                f"the Open vSwitch database at {self.endpoint} did not answer within {self.timeout} s; "
+                "see: systemctl status ovsdb-server"
+            )
+            raise self._silent from error
         except OSError as error:
             raise Unavailable(
                 f"the Open vSwitch database does not answer at {self.endpoint} ({os.strerror(error.errno or 0)}); "
+                "start it with: systemctl start openvswitch-switch"
+            ) from error
+
+    def require_switch(self) -> None:
+        """Raise Unavailable where a database on this host was read, but no ovs-vswitchd takes over what it holds."""
+        scheme, _colon, path = self.endpoint.partition(":")
+        if scheme != "unix" or "api" not in self.__dict__:
+            return
+        directory = os.path.dirname(path)
+        try:
+            with open(os.path.join(directory, "ovs-vswitchd.pid"), encoding="ascii") as handle:
+                process = int(handle.read())
+            _ask(os.path.join(directory, f"ovs-vswitchd.{process}.ctl"), "version", self.timeout)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"ovs-vswitchd did not answer within {self.timeout} s; see: systemctl status ovs-vswitchd"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                "ovs-vswitchd does not run, without which nothing in its database has an effect; "
                 "start it with: systemctl start openvswitch-switch"
             ) from error
 
@@ -268,6 +299,7 @@ class Ovsdb:
 
     def forget(self) -> None:
         """Drop the indexes; the rows themselves follow the server."""
+        self._silent = None
         self._index.clear()
         self._bridge_by_port = None
 
@@ -275,7 +307,17 @@ class Ovsdb:
         """Stop the monitor. It starts again when something is read."""
         self.forget()
         if "api" in self.__dict__:
-            self.__dict__.pop("api").ovsdb_connection.stop(self.timeout)
+            self.__dict__.pop("api").ovsdb_connection.stop(_CLOSE_SECONDS)
+
+
+def _ask(path: str, method: str, timeout: int) -> None:
+    """Have a daemon of Open vSwitch answer a request without effect (RFC 7047, 4.1.11; ovs-appctl(8)); OSError."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        connection.sendall(json.dumps({"id": 0, "method": method, "params": []}).encode())
+        if not connection.recv(1):
+            raise ConnectionResetError(errno.ECONNRESET, "")
 
 
 def _missing(error: ImportError) -> Missing:

@@ -13,6 +13,9 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
 
+held: set[int] = set()
+"""Descriptors that programs hold as well, such as that of the node's lock."""
+
 _DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # an SSH session may lack the sbin ones
 
 
@@ -21,12 +24,25 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
 
     Raises Missing, with the remedy, when there is no such program, and Unavailable when it takes longer than
     ``timeout`` seconds. A status other than 0 is the caller's to judge.
+
+    The program outlives a run that is killed. So it gets its input whole or not at all, since a part may have a meaning
+    of its own, and it holds the node's lock until it ends.
     """
     environment = {**os.environ, "LC_ALL": "C", "PATH": _DIRECTORIES}
     try:
-        return subprocess.run(
-            list(argv), input=text, capture_output=True, encoding="utf-8", env=environment, timeout=timeout, check=False
-        )
+        with open(os.memfd_create("input"), "w+", encoding="utf-8") as given:
+            given.write(text)
+            given.seek(0)
+            return subprocess.run(
+                list(argv),
+                stdin=given,
+                capture_output=True,
+                encoding="utf-8",
+                env=environment,
+                timeout=timeout,
+                pass_fds=tuple(held),
+                check=False,
+            )
     except FileNotFoundError as error:
         raise Missing(f"the program {argv[0]} is missing on the node; {remedy}") from error
     except subprocess.TimeoutExpired as error:

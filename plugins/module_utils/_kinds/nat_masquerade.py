@@ -64,6 +64,7 @@ class NatMasquerade(Kind):
 
         Of to_source counts what the sources can be translated to: no IPv6 address for IPv4 sources.
         """
+        node.nft.require()
         if not node.netlink.namespace_exists(want["namespace"]):
             raise Conflict("the namespace does not exist; declare it with netns_router")
         if have is None and want["sources"] is None:

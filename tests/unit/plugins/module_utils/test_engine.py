@@ -161,20 +161,34 @@ def test_a_refused_resource_keeps_the_others_from_being_made(
 
 
 def test_a_failure_tells_what_was_done_and_what_was_not(world: World) -> None:
-    with pytest.raises(Failed, match="box b: could not create: it blew up") as error:
+    with pytest.raises(Failed) as error:
         world.run(("box", {"name": "a"}), ("box", {"name": "b", "content": "explosive"}), ("lid", {"name": "l"}))
     assert [report["name"] for report in error.value.done] == ["a"]
     assert [report["name"] for report in error.value.not_done] == ["b", "l"]
+    assert str(error.value) == (
+        "box b: could not create: it blew up; of 3 operations: create box a done, "
+        "not done or not wholly: create box b, create lid l; run again to finish"
+    )
+
+
+def test_a_failure_names_a_few_operations_and_counts_the_others(world: World) -> None:
+    boxes = [("box", {"name": f"b{number}"}) for number in range(7)]
+    with pytest.raises(Failed, match=r"; of 8 operations: nothing done, not done or not wholly: .* b2 and 4 more; run"):
+        world.run(("box", {"name": "a", "content": "explosive"}), *boxes)
+    with pytest.raises(Failed, match=r"; of 8 operations: create box b0, .*, create box b3 and 3 more done, not done"):
+        world.run(*boxes, ("box", {"name": "c", "content": "explosive"}))
 
 
 def test_what_did_not_stick_is_a_failure(world: World) -> None:
-    with pytest.raises(Failed, match="box b: content is 'gone' after it was set to 'slippery'"):
+    with pytest.raises(
+        Failed, match="box b: content is 'gone' after it was set to 'slippery'; all was done: create box b$"
+    ):
         world.run(("box", {"name": "b", "content": "slippery"}))
 
 
 def test_what_the_system_reports_is_a_failure_changed_or_not(world: World) -> None:
-    for _run in range(2):
-        with pytest.raises(Failed, match="box b: it is sick"):
+    for progress in ("all was done: create box b", "nothing was changed"):
+        with pytest.raises(Failed, match=f"box b: it is sick; {progress}"):
             world.run(("box", {"name": "b", "content": "sick"}))
     assert world.run(("box", {"name": "b", "content": "sick"}), check=True).operations == []
 

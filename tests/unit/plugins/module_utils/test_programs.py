@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that a run starts: what becomes of them when the run is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _node
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
+
+SIZE = 1 << 20  # far more than a pipe takes at once
+
+
+def test_input_output_and_status() -> None:
+    result = run_program(["sh", "-c", "cat; echo bad >&2; exit 3"], 5, "", "grüß\n")
+    assert (result.stdout, result.stderr, result.returncode) == ("grüß\n", "bad\n", 3)
+    assert run_program(["cat"], 5, "").stdout == ""
+
+
+def test_what_is_missing_and_what_takes_too_long() -> None:
+    with pytest.raises(Missing, match="the program nvt-none is missing on the node; install it"):
+        run_program(["nvt-none"], 5, "install it")
+    with pytest.raises(Unavailable, match="sleep did not end within 1 s"):
+        run_program(["sleep", "9"], 1, "")
+
+
+def test_a_program_of_a_killed_run_gets_all_of_its_input_and_holds_the_lock(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_node, "RUN_DIRECTORY", str(tmp_path))
+    child = os.fork()
+    if child == 0:
+        with Node(Settings()).lock():
+            run_program(["sh", "-c", f"touch {tmp_path}/on; sleep 1; wc -c > {tmp_path}/got"], 30, "", "x" * SIZE)
+        os._exit(1)
+    while not (tmp_path / "on").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with pytest.raises(LockTimeout), Node(Settings(lock_timeout=0)).lock():
+        pass
+    with Node(Settings(lock_timeout=30)).lock():
+        assert (tmp_path / "got").read_text(encoding="utf-8").strip() == str(SIZE)
