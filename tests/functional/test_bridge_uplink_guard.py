@@ -24,7 +24,7 @@ from uplink_node import BRIDGE, KEPT, PENDING, everything, moved, reached, uplin
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, LockTimeout
 
-POINTS = 8
+POINTS = 5
 ONE_RUN = f"import json, sys; sys.path[:0] = {sys.path!r}; from engine import apply; apply(json.loads(sys.argv[1]))"
 
 

@@ -10,13 +10,14 @@ the same work.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files, header
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Link
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
@@ -33,6 +34,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layo
     keep,
     outward,
     read_kept,
+    unfinished_path,
     write_kept,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -107,8 +109,7 @@ class Mover:
         link: Optional[Link] = self.netlink.link(None, name)
         if link is None:
             return Device()
-        key = _accept_dad(name)
-        return Device(link.index, link.mac, link.mtu, link.up, self.netlink.read_sysctls(None, [key])[key])
+        return Device(link.index, link.mac, link.mtu, link.up)
 
     def _records(self, nic: Device, bridge: Device) -> Iterator[Record]:
         indexes = [device.index for device in (nic, bridge) if device.index]
@@ -121,7 +122,7 @@ class Mover:
     def establish(self, target: Layout, inside: bool) -> None:
         """Make everything as ``target`` says, and the NIC a port of the bridge or not. Done twice, it does nothing."""
         request = target.request
-        with self._without_detection(target):
+        with self._without_detection(request):
             if inside:
                 self._set_links(target)
                 self._join(request)
@@ -139,17 +140,27 @@ class Mover:
                 self._silence(request, True)
 
     @contextlib.contextmanager
-    def _without_detection(self, target: Layout) -> Iterator[None]:
-        """Have IPv6 addresses usable at once: they are in use here already, so there is no duplicate to detect."""
-        named = ((target.request.nic, target.nic), (target.request.bridge, target.bridge))
-        present = [(name, device.accept_dad) for name, device in named if device.accept_dad is not None]
-        for name, _value in present:
-            self.netlink.write_sysctl(None, _accept_dad(name), "0")
+    def _without_detection(self, request: Request) -> Iterator[None]:
+        """Have IPv6 addresses usable at once: they are in use here already, so there is no duplicate to detect.
+
+        What it was before is in a file until all is done, so that a run after a kill finds it, and goes on.
+        """
+        files, path = Files(), unfinished_path(request.nic)
+        file = files.read(path)
+        before = json.loads(file.text.partition("\n")[2]) if file is not None else {}
+        keys = [_sysctl.for_interface("ipv6", name, "accept_dad") for name in (request.nic, request.bridge)]
+        found = {key: value for key, value in self.netlink.read_sysctls(None, keys).items() if value is not None}
+        values = {key: before.get(key, value) for key, value in found.items()}
+        files.write(path, header(request.owner) + json.dumps(values) + "\n", 0o600)
+        files.commit()
+        for key in values:
+            self.netlink.write_sysctl(None, key, "0")
         try:
             yield
         finally:
-            for name, value in present:
-                self.netlink.write_sysctl(None, _accept_dad(name), str(value))
+            for key, value in values.items():
+                self.netlink.write_sysctl(None, key, value)
+        files.remove(path)
 
     def _set_links(self, target: Layout) -> None:
         """Set MAC address, MTU and state, but the MTU where Open vSwitch sees to it."""
@@ -281,10 +292,6 @@ def _silent_table(family: str, hook: str, request: Request) -> tuple[str, list[I
     by_the_nic = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": request.nic}}
     rule = {**place, "chain": "silent", "expr": [by_the_nic, {"drop": None}], "comment": f"owner {request.owner}"}
     return table, [{"chain": chain}, {"rule": rule}]
-
-
-def _accept_dad(name: str) -> str:
-    return _sysctl.for_interface("ipv6", name, "accept_dad")
 
 
 def _order(record: Record) -> tuple[bool, bool]:

@@ -15,6 +15,7 @@ from typing import Any, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files, header
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Record
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import RUN_DIRECTORY
 
 KEPT_DIRECTORY = "/var/lib/netvirt/uplinks"
 
@@ -42,7 +43,6 @@ class Device:
     mac: str = ""
     mtu: int = 0
     up: bool = False
-    accept_dad: Optional[str] = None  # None: no IPv6
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,11 @@ class Layout:
 def kept_path(nic: str) -> str:
     """Return where is kept what is needed to move the NIC back."""
     return f"{KEPT_DIRECTORY}/{nic}.json"
+
+
+def unfinished_path(nic: str) -> str:
+    """Return the file that is there from the beginning of a move to its end."""
+    return f"{RUN_DIRECTORY}/uplink-{nic}.json"
 
 
 def read_kept(files: Files, nic: str) -> Optional[Kept]:

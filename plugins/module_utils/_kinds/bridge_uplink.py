@@ -31,6 +31,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layo
     Request,
     kept_path,
     read_kept,
+    unfinished_path,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
@@ -42,7 +43,8 @@ _FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
 class BridgeUplink(Kind):
     """See plugins/modules/bridge_uplink.py for the meaning of the options.
 
-    Addresses and routes that are on a NIC in a bridge, where they are of no use, are findings.
+    Addresses and routes that are on a NIC in a bridge, where they are of no use, are findings, and so is a move that a
+    killed run has left unfinished.
     """
 
     name = "bridge_uplink"
@@ -79,6 +81,7 @@ class BridgeUplink(Kind):
             "name": name,
             "bridge": holder,
             "vlan": vlan,
+            "unfinished": node.files.read(unfinished_path(name)) is not None,
             "left_on_nic": [*(address.cidr for address in addresses), *(route.destination for route in routes)],
         }
 
@@ -95,7 +98,7 @@ class BridgeUplink(Kind):
                 "put both into a bond"
             )
         vlan = want["vlan"] if want["vlan"] is not None else (have or {}).get("vlan", 0)
-        return {"name": name, "bridge": bridge, "vlan": vlan, "left_on_nic": []}
+        return {"name": name, "bridge": bridge, "vlan": vlan, "unfinished": False, "left_on_nic": []}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """One operation, which is the whole move."""
