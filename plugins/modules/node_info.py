@@ -25,7 +25,7 @@ options:
     description:
       - The seconds to wait for each answer of a daemon or program.
     type: int
-    default: 10
+    default: 8
 requirements:
   - root on the node
 seealso:

@@ -128,6 +128,12 @@ class Lab:
         """Tell whether a node is a virtual machine, with a kernel of its own."""
         return self.run(node, ["systemd-detect-virt", "--container"], check=False).returncode != 0
 
+    def uses_best_datapath(self, node: str) -> bool:
+        """Tell whether Open vSwitch uses the kernel's datapath where there is one, and its own elsewhere."""
+        kernel = self.is_vm(node) or Path("/sys/module/openvswitch").exists()
+        found = self.run(node, ["ovs-appctl", "dpctl/dump-dps"]).stdout.split()
+        return found == (["system@ovs-system"] if kernel else ["netdev@ovs-netdev"])
+
     def upstream(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the upstream host of the lab."""
         command = ["nsenter", f"--net=/run/netns/nvlab-{self.name}-up", "--", *argv]
@@ -239,20 +245,20 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def lab_running(name: str, nodes: Sequence[str], keep: bool, kind: str = "container") -> Iterator[Lab]:
-    """Bring a lab of nodes of a kind up and take it down whatever happens, unless it is to be kept."""
+def lab_running(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab]:
+    """Bring a lab up and take it down whatever happens, unless it is to be kept; ``nodes`` tells the kind by name."""
     if os.geteuid() != 0:
         raise LabError("A lab needs root")
     with locked(name):
-        yield from up_and_down(name, nodes, keep, kind)
+        yield from up_and_down(name, nodes, keep)
 
 
-def up_and_down(name: str, nodes: Sequence[str], keep: bool, kind: str) -> Iterator[Lab]:
+def up_and_down(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab]:
     """Do what lab_running says, once the lock is held."""
-    say(f"    lab {name}: bringing up {', '.join(nodes)} ({kind})")
+    say(f"    lab {name}: bringing up {', '.join(f'{node} ({kind})' for node, kind in nodes.items())}")
     lab = None
     try:
-        variables = {"lab_nodes": [{"name": node} for node in nodes], "lab_kind": kind, "lab_suite": SUITE}
+        variables = {"lab_nodes": [{"name": node, "kind": kind} for node, kind in nodes.items()], "lab_suite": SUITE}
         lab_playbook(name, "up", "-e", json.dumps(variables))
         lab = Lab.attach(name)
         yield lab

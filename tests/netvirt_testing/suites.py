@@ -24,7 +24,10 @@ COLLECTION_IN_NODE = "/root/ansible_collections/netvirt/fabric"
 REPORT_IN_NODE = "/run/netvirt-functional.xml"
 LABS = {"container": "testfleet", "vm": "testvm"}  # By kind of their nodes.
 FLEET = ("network1", "compute1", "compute2")
-VM_FLEET = ("compute1", "compute2")  # As few as will do: a virtual machine takes memory, and time to boot.
+# As few virtual machines as will do, since they take memory, and time to boot. Kinds of nodes may mix.
+VM_FLEET = {"network1": "container", "compute1": "vm", "compute2": "vm"}
+# What containers lack the modules of the kernel for.
+VM_FUNCTIONAL = ("tests/functional/test_link_vlan.py", "tests/functional/test_link_bond.py")
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,16 @@ def integration(tally: Tally, request: Request) -> None:
     if not has_tests("tests/integration"):
         tally.skip("tests/integration: no tests in this checkout")
         return
-    with lab_running(lab_name(LABS["container"]), FLEET, request.keep_lab) as lab:
+    with lab_running(lab_name(LABS["container"]), dict.fromkeys(FLEET, "container"), request.keep_lab) as lab:
         pytest_here(tally, "tests/integration", request.pytest_arguments, lab.name)
 
 
 def vm(tally: Tally, request: Request) -> None:
-    """Run those of tests/integration that are marked ``vm`` against virtual machines."""
-    with lab_running(lab_name(LABS["vm"]), VM_FLEET, request.keep_lab, "vm") as lab:
+    """Run those of tests/integration that are marked ``vm`` against virtual machines, and what needs their kernel."""
+    with lab_running(lab_name(LABS["vm"]), VM_FLEET, request.keep_lab) as lab:
         pytest_here(tally, "tests/integration", ["-m", "vm", *request.pytest_arguments], lab.name)
+        if not request.pytest_arguments:  # They choose among the scenarios.
+            pytest_inside(tally, lab, "compute1", VM_FUNCTIONAL)
 
 
 def scenarios() -> list[str]:
@@ -102,7 +107,8 @@ def nodes_of(path: Path) -> Sequence[str]:
 def scenario(tally: Tally, request: Request, name: str) -> None:
     """Run one file of tests/integration against a lab of the nodes that it needs."""
     path = f"tests/integration/test_{name}.py"
-    with lab_running(lab_name(LABS[request.kind]), nodes_of(ROOT / path), request.keep_lab, request.kind) as lab:
+    nodes = dict.fromkeys(nodes_of(ROOT / path), request.kind)
+    with lab_running(lab_name(LABS[request.kind]), nodes, request.keep_lab) as lab:
         pytest_here(tally, path, request.pytest_arguments, lab.name)
 
 
@@ -111,7 +117,7 @@ def functional(tally: Tally, request: Request) -> None:
     if not has_tests("tests/functional"):
         tally.skip("tests/functional: no tests in this checkout")
         return
-    with lab_running(lab_name("testnode"), ["node1"], request.keep_lab, request.kind) as lab:
+    with lab_running(lab_name("testnode"), {"node1": request.kind}, request.keep_lab) as lab:
         pytest_inside(tally, lab, "node1", ["tests/functional", *request.pytest_arguments])
 
 

@@ -83,10 +83,11 @@ class Systemd:
         restart, self._restart = sorted(self._restart), set()
         hangup, self._hangup = sorted(self._hangup - set(restart)), set()
         afterwards, self._afterwards = self._afterwards, []
+        patient = START_SECONDS + self.timeout
         if enable:
-            self._run("enable", "--quiet", *enable, timeout=START_SECONDS)  # makes systemd read its unit files again
+            self._run("enable", "--quiet", *enable, timeout=patient)  # makes systemd read its unit files again
         elif reread:
-            self._run("daemon-reload", timeout=START_SECONDS)
+            self._run("daemon-reload", timeout=patient)
         if restart:
             self._run("reset-failed", *restart, may_fail=True)  # a unit that failed too often refuses to start
             self._start(restart)

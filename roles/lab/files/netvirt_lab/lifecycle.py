@@ -16,7 +16,8 @@ from . import cgroups, checks, fabric, guest, identity, images, kinds, superviso
 from .model import Lab, Machine, machine, namespace
 from .system import LabError, copy_program, exclusive, run, succeeds, wait_until, write
 
-BOOT_TIMEOUT = 300  # seconds; a machine under software emulation is slow
+# Seconds. A machine under software emulation is slow, and slower where processors are scarce.
+BOOT_TIMEOUT = {"container": 300, "vm": 900}
 OFF_TIMEOUT = {"container": 10, "vm": 60}
 
 
@@ -85,7 +86,9 @@ def power(item: Machine, action: str) -> dict[str, Any]:
     if action == "reboot":
         before = kind.boot_id(item)
         kind.ask(item, "reboot")
-        wait_until(f"reboot {item.name}", lambda: kind.boot_id(item) not in (before, None), timeout=BOOT_TIMEOUT)
+        wait_until(
+            f"reboot {item.name}", lambda: kind.boot_id(item) not in (before, None), timeout=BOOT_TIMEOUT[item.kind]
+        )
         _wait_ready(item)
         return _result([f"node {item.name} rebooted"])
     return _switch_off(item, gracefully=action == "off")
@@ -183,7 +186,7 @@ def _wait_ready(item: Machine) -> None:
         return kinds.of(item).ready(item)
 
     try:
-        wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT)
+        wait_until(f"boot {item.name}", booted, timeout=BOOT_TIMEOUT[item.kind])
     except LabError as error:
         raise LabError(f"{error}; its console says: {supervisor.tail(item)}") from None
     address = item.links[0].addresses[0].split("/")[0]

@@ -180,9 +180,7 @@ def test_a_failure_names_a_few_operations_and_counts_the_others(world: World) ->
 
 
 def test_what_did_not_stick_is_a_failure(world: World) -> None:
-    with pytest.raises(
-        Failed, match=r"content is 'gone' after it was set to 'slippery'; all was done: create box b$"
-    ):
+    with pytest.raises(Failed, match=r"content is 'gone' after it was set to 'slippery'; all was done: create box b$"):
         world.run(("box", {"name": "b", "content": "slippery"}))
 
 
