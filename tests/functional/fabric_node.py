@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "examples/nat/fabric.yml"
 OWNER = "nvtfab"
 NODE, PEERS = "network1", ("compute1", "compute2")
 NICS = {"nvtul": "192.0.2.1/24", "nvtex": "", "nvtph": ""}
+SECONDS = 60  # to wait for a daemon, where other work may have the machine
 OFFICE: dict[str, Any] = {
     "name": "office",
     "mode": "bridged",
@@ -66,11 +68,11 @@ def resources() -> list[Spec]:
     return found
 
 
-def run(listed: list[Spec], check: bool = False, **settings: Any) -> Result:
+def run(listed: list[Spec], check: bool = False, keep: bool = True, **settings: Any) -> Result:
     """Converge as the role fabric does: with purge, and with keep unless nothing is listed."""
-    parsed, node = parse(listed), Node(Settings(owner=OWNER, **settings))
+    parsed, node = parse(listed), Node(Settings(**{"owner": OWNER, "timeout": SECONDS, **settings}))
     try:
-        return converge(node, [*parsed, _rebuild.told(OWNER, parsed, bool(listed))], check, map(kind, KINDS))
+        return converge(node, [*parsed, _rebuild.told(OWNER, parsed, keep and bool(listed))], check, map(kind, KINDS))
     finally:
         node.close()
 
@@ -78,14 +80,36 @@ def run(listed: list[Spec], check: bool = False, **settings: Any) -> Result:
 def nics() -> Iterator[None]:
     """Fixture: the NICs, without anything of the fabric before and after."""
     clean()
-    for name, address in NICS.items():
-        ip("link", "add", name, "type", "veth", "peer", "name", name + "p")
-        for end in (name, name + "p"):
-            ip("link", "set", end, "up")
-        if address:
-            ip("address", "add", address, "dev", name)
     try:
+        for number, (name, address) in enumerate(NICS.items(), 10):
+            mac = f"02:00:00:00:00:{number}"
+            ip("link", "add", name, "address", mac, "type", "veth", "peer", "name", name + "p")
+            for end in (name, name + "p"):
+                ip("link", "set", end, "up")
+            if address:
+                ip("address", "add", address, "dev", name)
         yield
     finally:
         run([])
+        lose()
         clean()
+
+
+def lose() -> None:
+    """Take everything of the fabric off the node by hand, so that an empty one is there soon, but the leases."""
+    text = _LOSE.format(owner=OWNER, address=NICS["nvtul"], wants="/etc/systemd/system/multi-user.target.wants")
+    subprocess.run(["sh", "-c", text], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+_LOSE = """
+systemctl kill -s KILL netvirt-dnsmasq-blue; systemctl stop netvirt-dnsmasq-blue
+rm -rf /etc/netvirt/* /usr/local/lib/netvirt /etc/systemd/system/netvirt-* {wants}/netvirt-*
+ovs-vsctl $(for bridge in br-int br-tun br-phy br-ex br-office; do echo -- --if-exists del-br $bridge; done)
+ip netns delete nv-r1
+ip link delete rl-blue
+ip link delete xl-r1
+ip address replace {address} dev nvtul
+systemctl daemon-reload
+systemctl reset-failed
+true
+"""

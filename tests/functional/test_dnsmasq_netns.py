@@ -244,14 +244,16 @@ def test_absent_leaves_nothing(instance: Object) -> None:
     assert lease(tries=1) == {}
 
 
-def test_starts_at_boot_and_drops_privileges(instance: Object) -> None:
+def test_starts_at_boot_and_is_never_root(instance: Object) -> None:
     instance.present(**OPTIONS)
     assert show("UnitFileState") == "enabled"
     status = Path(f"/proc/{main_pid()}/status").read_text(encoding="utf-8")
     fields = dict(line.split(":\t", 1) for line in status.splitlines())
-    assert fields["Uid"].split()[0] != "0"
+    assert "0" not in fields["Uid"].split()
+    assert "0" not in fields["Gid"].split()
     assert fields["NoNewPrivs"] == "1"
     assert int(fields["CapEff"], 16) == int(fields["CapEff"], 16) & (1 << 10 | 1 << 12 | 1 << 13)
+    assert int(fields["CapBnd"], 16) == int(fields["CapEff"], 16)
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in written())
 
 

@@ -39,7 +39,7 @@ def test(configuration: str, timeout: int) -> None:
 
 
 def account() -> str:
-    """Return the user that dnsmasq is to become."""
+    """Return the user that dnsmasq is to be."""
     try:
         return pwd.getpwnam("dnsmasq").pw_name
     except KeyError:

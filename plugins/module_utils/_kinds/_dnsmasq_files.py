@@ -46,8 +46,11 @@ ExecStart=dnsmasq --conf-file={conf} --pid-file=/run/netvirt-dnsmasq-{name}/pid
 Restart=on-failure
 RestartSec=500ms
 UMask=0022
-# It starts as root to bind its ports, and becomes the user named in the configuration.
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_CHOWN
+# Never root: it binds its ports and answers clients that have no address yet with these capabilities alone.
+User={account}
+AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
+KeyringMode=private
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 NoNewPrivileges=yes
@@ -60,6 +63,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
+ProtectProc=invisible
 ProtectSystem=strict
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
 RestrictNamespaces=yes
@@ -104,10 +108,10 @@ def paths(name: str) -> dict[str, str]:
 
 
 def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
-    """Return the files' texts by their short names. ``account`` is the user that dnsmasq becomes."""
+    """Return the files' texts by their short names. ``account`` is the user that dnsmasq is."""
     conf = paths(spec["name"])["dnsmasq.conf"]
     texts = {
-        "unit": _UNIT.format(name=spec["name"], namespace=spec["namespace"], conf=conf),
+        "unit": _UNIT.format(name=spec["name"], namespace=spec["namespace"], conf=conf, account=account),
         "dnsmasq.conf": _lines(_configuration(spec, account)),
         "hosts": _lines(_hosts(spec)),
         "opts": _lines(_options(spec)),

@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SIGKILL at each of 100 points of an apply of a full network node: the next run finishes it, and nothing is lost.
+
+A point is a moment at which the run is about to call the system or a backend, or waits for a program that it started.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from engine import Spec, output
+from fabric_node import lose, nics, resources, run
+from netlink_node import drop_restless, ip
+
+POINTS, PARTS = 100, 10
+LEASES = Path("/var/lib/netvirt/dnsmasq/blue/leases")
+LEASE = "52:54:00:aa:bb:01 10.0.10.11 vm1"
+SYSTEM_CALLS = {
+    *("send", "sendto", "sendmsg", "write", "flush", "fsync", "replace", "unlink", "link", "mkdir", "rmdir", "open"),
+    *("fchmod", "fchown", "fork_exec", "poll", "waitpid", "ioctl", "setns", "memfd_create", "close"),
+}
+
+
+class Counter:
+    """Counts the points from the first operation of a run to its last, and ends the process at one of them."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.passed = itertools.count(1)
+        self.seen = 0
+        self.on = False
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.endswith("_engine.py"):
+            self.on = self.on or code.co_name == "_apply"
+            self.on = self.on and code.co_name != "_verify"
+        backend = event == "call" and "_backends" in code.co_filename
+        system = event == "c_call" and getattr(argument, "__name__", "") in SYSTEM_CALLS
+        if self.on and (backend or system):
+            self.seen = next(self.passed)
+            if self.seen == self.last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def apply_until(listed: list[Spec], point: int) -> int:
+    """Converge in a process of its own, which is killed at a point, and return how many it passed; 0 if killed."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            counter = Counter(point)
+            threading.setprofile(counter)
+            sys.setprofile(counter)
+            run(listed)
+            sys.setprofile(None)
+            os.write(writer, str(counter.seen).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        passed = int(answer.read() or 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (0 if passed else -signal.SIGKILL)
+    return passed
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[list[Spec]]:
+    """Have the NICs, and return what is to be built on them."""
+    for _step in nics():
+        yield resources()
+
+
+@pytest.fixture(scope="module")
+def whole(node: list[Spec]) -> tuple[int, Any]:
+    """Return how many points an undisturbed apply has, and what the node looks like after it."""
+    start()
+    passed = apply_until(node, -1)
+    assert run(node, check=True).operations == []
+    assert passed > POINTS
+    return passed, shape()
+
+
+def start() -> None:
+    """Have a node with nothing on it but the leases of the network's guests."""
+    lose()
+    LEASES.parent.mkdir(parents=True, exist_ok=True)
+    LEASES.write_text(f"{int(time.time()) + 86400} {LEASE} *\n", encoding="ascii")
+
+
+def database() -> Any:
+    """Return all rows of the Open vSwitch database, with names for the rows' identifiers, less what is measured."""
+    measured = {"_uuid", "cur_cfg", "next_cfg", "datapath_id", "datapath_version", "ifindex", "link_resets"}
+    measured |= {"link_speed", "link_state", "mac_in_use", "ofport", "statistics", "status", "duplex", "admin_state"}
+    tables = [json.loads(line) for line in output("ovsdb-client", "--format=json", "dump").splitlines()]
+    names = {}
+    for table in tables:
+        place = table["headings"].index("name") if "name" in table["headings"] else None
+        for row in table["data"]:
+            identifier = row[table["headings"].index("_uuid")][1]
+            names[identifier] = f"{table['caption']} {row[place] if place is not None else ''}"
+    found = {}
+    for table in tables:
+        kept = [index for index, name in enumerate(table["headings"]) if name not in measured]
+        lines = [json.dumps([_sorted(row[index], names) for index in kept]) for row in table["data"]]
+        found[table["caption"]] = sorted(lines)
+    return found
+
+
+def _sorted(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, list) and value[:1] == ["uuid"]:
+        return names[value[1]]
+    if isinstance(value, list) and value[:1] in (["set"], ["map"]):
+        return [value[0], sorted((_sorted(item, names) for item in value[1]), key=str)]
+    return value
+
+
+def network(namespace: str | None) -> Any:
+    """Return links, addresses and routes less what the kernel chooses or does by itself."""
+    shown = []
+    for item in ip("address", namespace=namespace):
+        item["flags"] = "UP" in item["flags"]
+        item["addr_info"] = [address for address in item["addr_info"] if address["scope"] != "link"]
+        chosen = {"ifindex", "link_index", "operstate", "link_netnsid", "promiscuity", "qdisc"}
+        if not item["ifname"].startswith(("gw-", "ex-", "br-phy")):
+            chosen.add("address")
+        drop_restless(item)
+        shown.append(json.dumps({key: value for key, value in item.items() if key not in chosen}, sort_keys=True))
+    routes = [route for family in ("-4", "-6") for route in ip(family, "route", namespace=namespace) or []]
+    return sorted(shown), [route for route in routes if not route["dst"].startswith("fe80")]
+
+
+def flows(bridge: str) -> list[str]:
+    dumped = output("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", "dump-flows", bridge)
+    return sorted(line.strip() for line in dumped.splitlines() if "actions=" in line)
+
+
+def rules(namespace: str | None) -> str:
+    """Return nft's rules without their numbers."""
+    enter = ["ip", "netns", "exec", namespace] if namespace else []
+    return re.sub(r'"handle": [0-9]+', "", output(*enter, "nft", "-j", "list", "ruleset"))
+
+
+def files() -> Any:
+    """Return path, mode and content of what is kept on disk, but the leases."""
+    tops = ("/etc/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt", "/var/lib/netvirt/dnsmasq")
+    paths = [path for top in tops for path in Path(top).rglob("*") if path != LEASES]
+    return {str(path): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"") for path in paths}
+
+
+def services() -> list[tuple[bytes, str]]:
+    """Return the command lines of dnsmasq processes, with what their unit is like."""
+    state = output("systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", "netvirt-dnsmasq-blue")
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue
+        if line.startswith((b"dnsmasq", b"/usr/sbin/dnsmasq")):
+            found.append((line, state))
+    return found
+
+
+def shape() -> dict[str, Any]:
+    """Return what the node looks like, so that two runs that did the same are equal."""
+    return {
+        "database": database(),
+        "flows": {name: flows(name) for name in output("ovs-vsctl", "list-br").split()},
+        "network": {name: network(name) for name in (None, "nv-r1")},
+        "rules": {name: rules(name) for name in (None, "nv-r1")},
+        "namespaces": output("ip", "netns", "list").split(" (")[0],
+        "files": files(),
+        "services": services(),
+    }
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_next_run_finishes_what_was_killed(node: list[Spec], whole: tuple[int, Any], part: int) -> None:
+    passed, undisturbed = whole
+    for index in range(part, POINTS, PARTS):
+        start()
+        point = 1 + index * (passed - 1) // (POINTS - 1)
+        killed = apply_until(node, point) == 0
+        assert killed or index == POINTS - 1
+        run(node)
+        assert run(node, check=True).operations == []
+        assert shape() == undisturbed, f"point {point} of {passed}"
+        assert LEASE in LEASES.read_text(encoding="ascii")
