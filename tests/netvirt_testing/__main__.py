@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from netvirt_testing import lint, sanity, suites
+from netvirt_testing import lint, molecule, sanity, suites
 from netvirt_testing.lab import LabError
 from netvirt_testing.report import Tally, summary, timed
 from netvirt_testing.suites import Request
@@ -24,10 +24,12 @@ GROUPS: dict[str, Group] = {
     "sanity": lambda tally, request: sanity.run(tally),
     "functional": suites.functional,
     "integration": suites.integration,
+    "molecule": molecule.run,
     "vm": suites.vm,
 }
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
-       ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]"""
+       ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
+       ./test [--keep-lab] molecule [NAME...]"""
 
 
 def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
@@ -49,6 +51,11 @@ def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
             parser.error(f"scenario needs the name of one; there are {', '.join(names)}")
         name = options.groups[1]
         return {name: lambda tally, request: suites.scenario(tally, request, name)}, request
+    if options.groups[:1] == ["molecule"] and set(options.groups[1:]) - set(GROUPS):
+        names = options.groups[1:]
+        if unknown := [name for name in names if name not in molecule.scenarios()]:
+            parser.error(f"molecule has no scenario {unknown[0]}; there are {', '.join(molecule.scenarios())}")
+        return {"molecule": lambda tally, request: molecule.run(tally, request, names)}, request
     if unknown := [name for name in options.groups if name not in GROUPS]:
         parser.error(f"unknown group {unknown[0]}; there are {', '.join(GROUPS)} and scenario NAME")
     return {name: GROUPS[name] for name in options.groups or GROUPS}, request

@@ -83,11 +83,28 @@ def test_the_role_hands_on_every_argument_that_it_has(mode: str) -> None:
         assert re.search(f"^{mode}{pattern}", name), name
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_example_of_the_role_builds(mode: str) -> None:
+def readme(mode: str) -> dict[str, Any]:
+    """Return the variables of the example in the role's README."""
     page = (ROOT / f"roles/{mode}/README.md").read_text()
     (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    given = yaml.safe_load(text)[0]["roles"][0]["vars"]
+    result: dict[str, Any] = yaml.safe_load(text)[0]["roles"][0]["vars"]
+    return result
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_example_of_the_role_builds(mode: str) -> None:
     defaults = yaml.safe_load((ROOT / f"roles/{mode}/defaults/main.yml").read_text())
-    assert {name.split("_")[0] for name in given | defaults} == {mode}
-    assert build(network_document(mode, defaults | given, NODES), "compute1")
+    given = defaults | readme(mode)
+    assert {name.split("_")[0] for name in given} == {mode}
+    assert build(network_document(mode, given, NODES), "compute1")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_molecule_plays_the_example_of_the_role(mode: str) -> None:
+    scenario = yaml.safe_load((ROOT / f"extensions/molecule/{mode}/group_vars/all.yml").read_text())
+    del scenario[f"{mode}_guest_defaults"]
+    scenario.pop("bridged_hosts", None)
+    example = readme(mode)
+    for guest in example[f"{mode}_guests"]:
+        del guest["image"]
+    assert scenario == example
