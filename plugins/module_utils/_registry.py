@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansib
         ovs_flow,
         ovs_port_vlan,
         ovs_tunnel,
+        packet_filter,
         veth_pair,
     )
 
@@ -44,6 +45,7 @@ KINDS = {
     "ip_interface": "IpInterface",
     "netns_router": "NetnsRouter",
     "nat_masquerade": "NatMasquerade",
+    "packet_filter": "PacketFilter",
     "dnsmasq_netns": "DnsmasqNetns",
 }
 """The class of each kind, in the module of the kind's name."""

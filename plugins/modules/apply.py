@@ -68,6 +68,7 @@ seealso:
   - module: netvirt.fabric.link_bond
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.nat_masquerade
+  - module: netvirt.fabric.packet_filter
   - module: netvirt.fabric.dnsmasq_netns
   - module: netvirt.fabric.bridge_uplink
 author:

@@ -52,6 +52,7 @@ def compile_node(
     if state == "present" and node in document.members():
         site = _site(document, node, facts)
         resources = [resource for layer in LAYERS for resource in layer(site)]
+        resources += _layout.isolation(document.owner, resources)
         guests = _layout.guests(site)
     return {"resources": resources + _returned_addresses(document, node, facts, resources), "guests": guests}
 

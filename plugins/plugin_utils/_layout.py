@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,6 +132,17 @@ def guest_ports(site: Site) -> list[Resource]:
             tap = _names.tap(guest.name, index)
             resources.append(access_port(tap, _names.INTEGRATION, vlan, device_required=False))
     return resources
+
+
+def isolation(owner: str, resources: Iterable[Resource]) -> list[Resource]:
+    """Return what keeps the node's own IP stack off the devices that are ports of its bridges.
+
+    It gets each frame that they receive, beside OVS in userspace (OVS documentation, "Userspace tunneling"), and would
+    answer guests, and answer tunnel packets with errors.
+    """
+    ports = [resource["ovs_port_vlan"] for resource in resources if "ovs_port_vlan" in resource]
+    devices = [item["name"] for port in ports if "type" not in port for item in port.get("interfaces", [port])]
+    return [{"packet_filter": {"name": owner, "isolated_interfaces": sorted(devices)}}] if devices else []
 
 
 def guests(site: Site) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ NETWORK: list[Spec] = [
     },
     {"nat_masquerade": {"namespace": "nvtns", "sources": ["10.97.0.0/24"], "out_interface": "gw"}},
     {"nat_masquerade": {"name": "nvt", "sources": ["10.97.0.0/24"], "out_interface": "nvtp"}},
+    {"packet_filter": {"name": "nvt", "isolated_interfaces": ["nvtleg"]}},
     {
         "dnsmasq_netns": {
             "name": "nvt",
@@ -96,7 +97,7 @@ def clean_by_hand() -> None:
         subprocess.run(["nft", "delete", "table", "inet", name], check=False, stderr=subprocess.DEVNULL)
 
 
-TABLES_BY_HAND = ("netvirt_nvt2", "netvirt_nv", "nvt")
+TABLES_BY_HAND = ("netvirt_nvt2", "netvirt_nv", "nvt", "netvirtfilter_nv", "netvirtfilter_nvt2")
 
 
 @pytest.fixture

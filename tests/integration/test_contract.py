@@ -237,6 +237,22 @@ def test_nat_masquerade(lab: Lab, namespace: str, probes: Probes) -> None:
     )
 
 
+def test_packet_filter(lab: Lab, namespace: str, probes: Probes) -> None:
+    def isolated() -> list[str]:
+        text = probes.output("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
+        return re.findall(r"elements = \{ \"(\S+)\" \}", text)
+
+    walk(
+        lab,
+        "packet_filter",
+        {"namespace": namespace, "isolated_interfaces": ["nvtone"]},
+        isolated,
+        change={"isolated_interfaces": ["nvttwo"]},
+        expect=["nvtone", "nvtone"],
+        expect_changed=["nvttwo", "nvttwo"],
+    )
+
+
 def test_dnsmasq_netns(lab: Lab, namespace: str, probes: Probes) -> None:
     def running() -> list[str]:
         return [line for line in probes.output("pgrep", "-a", "dnsmasq").splitlines() if "nvtnet" in line]

@@ -51,8 +51,6 @@ def make(guest: dict[str, Any]) -> None:
         mtu = str(nic.get("mtu") or 1500)
         peer = ["peer", "name", name, "netns", namespace, "address", nic["mac"], "mtu", mtu]
         call("ip", "link", "add", tap, "mtu", mtu, "type", "veth", *peer)
-        # As with a tap: the node is no party on the guest's network.
-        call("sysctl", "-qw", f"net.ipv4.conf.{tap}.arp_ignore=8", f"net.ipv6.conf.{tap}.disable_ipv6=1")
         # Open vSwitch in userspace delivers frames as they are, also those without checksums.
         inside(guest["name"], "ethtool", "-K", name, "tx", "off")
         call("ip", "link", "set", tap, "up")

@@ -10,23 +10,29 @@ of the layout of its own options was changed by hand.
                          ("exclude", NET) so does what goes to NET
                          ("source", NET, ADDRESS) what comes from NET gets ADDRESS, or that of the interface
     chain forward        ("replies",) ("translated",) pass; ("inbound", IF, NET) what comes in by IF for NET is dropped
-    chain netvirt.fabric is never entered: it marks the table as ours and names the owner
 """
 
 from __future__ import annotations
 
 import collections
 import json
-import socket
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import (
+    MARK,
+    PROTOCOL,
+    listed,
+    mark,
+    match,
+    match_network,
+    matched_network,
+    owner,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 FAMILY = "inet"
-MARK = "netvirt.fabric"
-_OWNER = "owner "
 _PREFIX = "netvirt_"
 
 _HOOKS = {
@@ -36,9 +42,6 @@ _HOOKS = {
 
 Rule = tuple[str, ...]
 Layout = dict[str, list[Rule]]
-
-_ANY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
-_PROTOCOL = {4: "ip", 6: "ip6"}
 
 
 def table_name(name: str) -> str:
@@ -51,28 +54,10 @@ def instance(table: str) -> str:
     return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
 
 
-def is_ours(items: list[Item]) -> bool:
-    """Tell whether the table carries our mark."""
-    return any(item.get("chain", {}).get("name") == MARK for item in items)
-
-
-def owner(items: list[Item]) -> Optional[str]:
-    """Return the owner that the mark names, or None when somebody emptied it."""
-    for item in items:
-        rule = item.get("rule", {})
-        comment = rule.get("comment", "")
-        if rule.get("chain") == MARK and comment.startswith(_OWNER):
-            return str(comment[len(_OWNER) :])
-    return None
-
-
 def build(name: str, spec: Spec, owner_name: str) -> list[Item]:
     """Return the chains and rules of the table for these options."""
     base = {"family": FAMILY, "table": table_name(name)}
-    items: list[Item] = [
-        {"chain": {**base, "name": MARK}},
-        {"rule": {**base, "chain": MARK, "comment": _OWNER + owner_name, "expr": [{"return": None}]}},
-    ]
+    items = mark(base, owner_name)
     for chain, rules in _layout(spec).items():
         items.append({"chain": {**base, "name": chain, **_HOOKS[chain]}})
         items.extend({"rule": {**base, "chain": chain, "expr": _expressions(rule)}} for rule in rules)
@@ -144,19 +129,19 @@ def _expressions(rule: Rule) -> list[Item]:
     """Return a rule's expressions as libnftables-json(5) has them, in the form in which nft lists them."""
     sort, *words = rule
     if sort == "only":
-        return [_match("!=", {"meta": {"key": "oifname"}}, words[0]), {"return": None}]
+        return [match("!=", {"meta": {"key": "oifname"}}, words[0]), {"return": None}]
     if sort == "exclude":
-        return [_match_network("daddr", words[0]), {"return": None}]
+        return [match_network("daddr", words[0]), {"return": None}]
     if sort == "source":
         network, address = words
-        fixed = address and {"snat": {"family": _PROTOCOL[values.family(address)], "addr": _listed(address)}}
-        return [_match_network("saddr", network), fixed or {"masquerade": None}]
+        fixed = address and {"snat": {"family": PROTOCOL[values.family(address)], "addr": listed(address)}}
+        return [match_network("saddr", network), fixed or {"masquerade": None}]
     if sort == "replies":
-        return [_match("in", {"ct": {"key": "state"}}, ["established", "related"]), {"accept": None}]
+        return [match("in", {"ct": {"key": "state"}}, ["established", "related"]), {"accept": None}]
     if sort == "translated":
-        return [_match("in", {"ct": {"key": "status"}}, "dnat"), {"accept": None}]
+        return [match("in", {"ct": {"key": "status"}}, "dnat"), {"accept": None}]
     interface, network = words
-    return [_match("==", {"meta": {"key": "iifname"}}, interface), _match_network("daddr", network), {"drop": None}]
+    return [match("==", {"meta": {"key": "iifname"}}, interface), match_network("daddr", network), {"drop": None}]
 
 
 def _recognise(expressions: list[Item]) -> Optional[Rule]:
@@ -166,47 +151,17 @@ def _recognise(expressions: list[Item]) -> Optional[Rule]:
         first, last = expressions[0], expressions[-1]
         verdict = next(iter(last))
         if verdict == "drop":
-            candidate = ("inbound", first["match"]["right"], _network(expressions[1]))
+            candidate = ("inbound", first["match"]["right"], matched_network(expressions[1]))
         elif verdict == "accept":
             candidate = ("replies",) if first["match"]["left"] == {"ct": {"key": "state"}} else ("translated",)
         elif verdict == "return":
             is_interface = first["match"]["op"] == "!="
-            candidate = ("only", first["match"]["right"]) if is_interface else ("exclude", _network(first))
+            candidate = ("only", first["match"]["right"]) if is_interface else ("exclude", matched_network(first))
         elif verdict in ("masquerade", "snat"):
             address = values.address(last["snat"]["addr"]) if verdict == "snat" else ""
-            candidate = ("source", _network(first), address)
+            candidate = ("source", matched_network(first), address)
         if candidate is not None and _expressions(candidate) == expressions:
             return candidate
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         pass
     return None
-
-
-def _match(operator: str, left: Any, right: Any) -> Item:
-    return {"match": {"op": operator, "left": left, "right": right}}
-
-
-def _match_network(field: str, network: str) -> Item:
-    version = values.family(network)
-    if network == _ANY[version][0]:
-        return _match("==", {"meta": {"key": "nfproto"}}, _ANY[version][1])
-    address, _slash, length = network.partition("/")
-    host = int(length) == (32 if version == 4 else 128)
-    left = {"payload": {"protocol": _PROTOCOL[version], "field": field}}
-    listed = _listed(address)
-    return _match("==", left, listed if host else {"prefix": {"addr": listed, "len": int(length)}})
-
-
-def _listed(address: str) -> str:
-    """Return an address as nft lists it, which differs from RFC 5952 for IPv4-mapped ones."""
-    protocol = socket.AF_INET6 if values.family(address) == 6 else socket.AF_INET
-    return socket.inet_ntop(protocol, socket.inet_pton(protocol, address))
-
-
-def _network(expression: Item) -> str:
-    match = expression["match"]
-    right = match["right"]
-    for network, protocol in _ANY.values():
-        if right == protocol:
-            return network
-    return values.network(f"{right['prefix']['addr']}/{right['prefix']['len']}" if isinstance(right, dict) else right)

@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _n
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
 
@@ -52,10 +53,10 @@ class NatMasquerade(Kind):
         items = node.nft.table(want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"]))
         if items is None:
             return None
-        if not nat_table.is_ours(items):
+        if not own_table.is_ours(items):
             raise Conflict(
                 f"the nft table {nat_table.FAMILY} {nat_table.table_name(want['name'])} exists and is not ours "
-                f"(it has no chain {nat_table.MARK}); choose another name or remove it"
+                f"(it has no chain {own_table.MARK}); choose another name or remove it"
             )
         return {"name": want["name"], "namespace": want["namespace"], **nat_table.parse(items)}
 
@@ -88,7 +89,7 @@ class NatMasquerade(Kind):
             yield Operation(Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table))
             return
         present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
-        owner = nat_table.owner(present or []) or node.settings.owner
+        owner = own_table.owner(present or []) or node.settings.owner
         items = nat_table.build(desired["name"], desired, owner)
         yield Operation(
             Stage.NAT,
@@ -102,5 +103,5 @@ class NatMasquerade(Kind):
         for namespace in (None, *_namespaces.names()) if node.nft.installed else ():
             for (family, table), items in node.nft.tables(namespace).items():
                 name = nat_table.instance(table) if family == nat_table.FAMILY else ""
-                if name and nat_table.owner(items) == owner:
+                if name and own_table.owner(items) == owner:
                     yield {"name": name, "namespace": namespace, "state": "absent"}

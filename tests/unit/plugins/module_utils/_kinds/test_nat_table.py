@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 
 Spec = dict[str, Any]
 
@@ -52,15 +53,15 @@ def prefix(protocol: str, field: str, address: str, length: int) -> Spec:
 
 def test_only_inbound_drop_makes_a_forward_chain() -> None:
     items = nat_table.build("nat", {**SPEC, "inbound": "accept"}, "me")
-    assert [item["chain"]["name"] for item in items if "chain" in item] == [nat_table.MARK, "postrouting"]
+    assert [item["chain"]["name"] for item in items if "chain" in item] == [own_table.MARK, "postrouting"]
 
 
 def test_owner_and_mark() -> None:
     items = nat_table.build("nat", SPEC, "me")
-    assert nat_table.is_ours(items)
-    assert nat_table.owner(items) == "me"
-    assert not nat_table.is_ours(items[2:])
-    assert nat_table.owner(items[:1]) is None
+    assert own_table.is_ours(items)
+    assert own_table.owner(items) == "me"
+    assert not own_table.is_ours(items[2:])
+    assert own_table.owner(items[:1]) is None
 
 
 networks = st.lists(

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The nft tables of ``packet_filter``: built from options, and options read back from them (nft(8)).
+
+One table of the family inet and, where there are isolated interfaces, one of the same name of the family arp. Both have
+the set ``isolated`` and drop what comes in or goes out by its interfaces, before anything else looks at it.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import (
+    mark,
+    match,
+    match_network,
+    matched_network,
+    owner,
+)
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
+
+IP, ARP = "inet", "arp"
+FAMILIES = (IP, ARP)
+_PREFIX = "netvirtfilter_"
+_SET = "isolated"
+_PRIORITY = {IP: -300, ARP: 0}  # raw, before connections are tracked; filter, the only one of arp
+_INBOUND = {IP: "prerouting", ARP: "input"}
+_COMPARED = {
+    "chain": ("name", "type", "hook", "prio", "policy"),
+    "set": ("name", "type", "elem"),
+    "rule": ("chain", "expr", "comment"),
+}
+
+Tables = Mapping[str, Optional[list[Item]]]
+"""What the table of each family holds, None where there is none."""
+
+
+def table_name(name: str) -> str:
+    """Return the name of the nft tables."""
+    return _PREFIX + name
+
+
+def instance(table: str) -> str:
+    """Return the name of which this is a table, empty for a table of others."""
+    return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
+
+
+def build(family: str, spec: Spec, owner_name: str) -> list[Item]:
+    """Return what the table of a family holds for these options; nothing where there is no need of a table."""
+    if family == ARP and not spec["isolated_interfaces"]:
+        return []
+    base = {"family": family, "table": table_name(spec["name"])}
+    elements = {"elem": list(spec["isolated_interfaces"])} if spec["isolated_interfaces"] else {}
+    items = [*mark(base, owner_name), {"set": {**base, "name": _SET, "type": "ifname", **elements}}]
+    for hook, key in ((_INBOUND[family], "iifname"), ("output", "oifname")):
+        how = {"type": "filter", "hook": hook, "prio": _PRIORITY[family], "policy": "accept"}
+        items.append({"chain": {**base, "name": hook, **how}})
+        rules = [[match("==", {"meta": {"key": key}}, f"@{_SET}"), {"drop": None}]]
+        if (family, hook) == (IP, _INBOUND[IP]):
+            rules += [
+                _blocking(item["interface"], network) for item in spec["blocked"] for network in item["destinations"]
+            ]
+        items += [{"rule": {**base, "chain": hook, "expr": rule}} for rule in rules]
+    return items
+
+
+def _blocking(interface: str, network: str) -> list[Item]:
+    return [match("==", {"meta": {"key": "iifname"}}, interface), match_network("daddr", network), {"drop": None}]
+
+
+def parse(name: str, tables: Tables) -> Spec:
+    """Return the options that tables of ours amount to, and under ``edits`` what else was changed by hand."""
+    items = tables[IP] or []
+    blocked: dict[str, set[str]] = collections.defaultdict(set)
+    for interface, network in _blocked(items):
+        blocked[interface].add(network)
+    spec: Spec = {
+        "name": name,
+        "isolated_interfaces": sorted(_elements(items)),
+        "blocked": [
+            {"interface": interface, "destinations": sorted(networks, key=values.address_key)}
+            for interface, networks in sorted(blocked.items())
+        ],
+    }
+    edits = []
+    for family in FAMILIES:
+        have = collections.Counter(map(_shown, tables[family] or []))
+        want = collections.Counter(map(_shown, build(family, spec, owner(items) or "")))
+        edits += [f"{family}: unexpected {item}" for item in have - want]
+        edits += [f"{family}: missing {item}" for item in want - have]
+    return {**spec, "edits": sorted(edits)}
+
+
+def _elements(items: list[Item]) -> list[str]:
+    found = [item["set"].get("elem", []) for item in items if item.get("set", {}).get("name") == _SET]
+    return [element for elements in found for element in elements if isinstance(element, str)]
+
+
+def _blocked(items: list[Item]) -> Iterator[tuple[str, str]]:
+    """Yield interface and network of each rule that has the form of ours."""
+    for item in items:
+        expressions = item.get("rule", {}).get("expr")
+        try:
+            interface, network = expressions[0]["match"]["right"], matched_network(expressions[1])
+            if expressions == _blocking(interface, network):
+                yield interface, network
+        except (IndexError, KeyError, StopIteration, TypeError, ValueError):
+            continue
+
+
+def _shown(item: Item) -> str:
+    """Return a text by which an item as it is listed equals what it was made of."""
+    ((sort, content),) = item.items()
+    keys = _COMPARED.get(sort, tuple(content))
+    compared: dict[str, Any] = {key: content[key] for key in keys if key in content}
+    if "elem" in compared:
+        compared["elem"] = sorted(compared["elem"], key=str)
+    return f"{sort} {json.dumps(compared, sort_keys=True)}"

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""nft tables of our own: how they are marked, and expressions in the form in which nft lists them.
+
+A chain ``netvirt.fabric``, which is never entered, marks a table as ours and names the owner.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Optional
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
+
+MARK = "netvirt.fabric"
+_OWNER = "owner "
+
+_ANY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
+PROTOCOL = {4: "ip", 6: "ip6"}
+
+
+def mark(base: Item, owner_name: str) -> list[Item]:
+    """Return what marks a table; ``base`` holds the family and the name of the table."""
+    rule = {**base, "chain": MARK, "comment": _OWNER + owner_name, "expr": [{"return": None}]}
+    return [{"chain": {**base, "name": MARK}}, {"rule": rule}]
+
+
+def is_ours(items: list[Item]) -> bool:
+    """Tell whether the table carries our mark."""
+    return any(item.get("chain", {}).get("name") == MARK for item in items)
+
+
+def owner(items: list[Item]) -> Optional[str]:
+    """Return the owner that the mark names, or None when somebody emptied it."""
+    for item in items:
+        rule = item.get("rule", {})
+        comment = rule.get("comment", "")
+        if rule.get("chain") == MARK and comment.startswith(_OWNER):
+            return str(comment[len(_OWNER) :])
+    return None
+
+
+def match(operator: str, left: Any, right: Any) -> Item:
+    """Return an expression as libnftables-json(5) has it."""
+    return {"match": {"op": operator, "left": left, "right": right}}
+
+
+def match_network(field: str, network: str) -> Item:
+    """Return the expression that an address field, saddr or daddr, is in a network."""
+    version = values.family(network)
+    if network == _ANY[version][0]:
+        return match("==", {"meta": {"key": "nfproto"}}, _ANY[version][1])
+    address, _slash, length = network.partition("/")
+    host = int(length) == (32 if version == 4 else 128)
+    left = {"payload": {"protocol": PROTOCOL[version], "field": field}}
+    shown = listed(address)
+    return match("==", left, shown if host else {"prefix": {"addr": shown, "len": int(length)}})
+
+
+def matched_network(expression: Item) -> str:
+    """Return the network of such an expression; raises KeyError, TypeError or ValueError for another one."""
+    content = expression["match"]
+    if content["left"] == {"meta": {"key": "nfproto"}}:
+        return next(network for network, protocol in _ANY.values() if protocol == content["right"])
+    right = content["right"]
+    return values.network(f"{right['prefix']['addr']}/{right['prefix']['len']}" if isinstance(right, dict) else right)
+
+
+def listed(address: str) -> str:
+    """Return an address as nft lists it, which differs from RFC 5952 for IPv4-mapped ones."""
+    protocol = socket.AF_INET6 if values.family(address) == 6 else socket.AF_INET
+    return socket.inet_ntop(protocol, socket.inet_pton(protocol, address))

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, netvirt.fabric contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Door to the kind packet_filter."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: packet_filter
+short_description: Drop what an IP stack must not see or pass on
+version_added: 0.1.0
+description:
+  - Keeps the IP stack of a network namespace, or of the root one, off interfaces that only a switch uses, and keeps
+    networks apart that it routes.
+  - The rules are in nftables, in tables of their own, C(inet netvirtfilter_NAME) and C(arp netvirtfilter_NAME). They
+    are replaced as a whole in one transaction. Other tables are never touched.
+  - A rule that somebody added to these tables or removed from them shows as a difference and is repaired.
+extends_documentation_fragment:
+  - netvirt.fabric.attributes
+  - netvirt.fabric.kind
+  - netvirt.fabric.settings
+options:
+  name:
+    description:
+      - The name of the filter. Several may be in one namespace.
+      - Tables of that name without the collection's mark are an error, and stay as they are.
+    type: str
+    default: filter
+  namespace:
+    description:
+      - The network namespace. Without it, the root namespace.
+    type: str
+  isolated_interfaces:
+    description:
+      - The exact set of interfaces by which neither IP nor ARP comes in or goes out. They need not be there yet.
+      - Open vSwitch in userspace takes a copy of each frame that comes in by a port. Without this the node's own stack
+        gets the frame as well, and answers guests, or tunnel packets whose port it does not know.
+      - Programs that send and receive whole frames, such as Open vSwitch, QEMU and DHCP clients, are not concerned.
+      - A connection by such an interface ends. Do not list the one that carries the connection of Ansible.
+      - A new filter needs this or O(blocked).
+    type: list
+    elements: str
+  blocked:
+    description:
+      - The exact set of what is dropped by interface and destination, whether it would be passed on or is for an
+        address of the namespace itself.
+    type: list
+    elements: dict
+    suboptions:
+      interface:
+        description: The interface by which packets come in.
+        type: str
+        required: true
+      destinations:
+        description: The IPv4 and IPv6 networks for which they are. Without any, nothing is dropped.
+        type: list
+        elements: str
+        required: true
+requirements:
+  - nftables on the node
+seealso:
+  - module: netvirt.fabric.ovs_port_vlan
+  - module: netvirt.fabric.netns_router
+  - name: nft(8)
+    description: The rules of nftables.
+    link: https://www.netfilter.org/projects/nftables/manpage.html
+author:
+  - netvirt.fabric contributors (@netvirt)
+"""
+
+EXAMPLES = r"""
+- name: Let the host not answer its guests
+  netvirt.fabric.packet_filter:
+    isolated_interfaces: [tap-vm1, tap-vm2]
+
+- name: Let a router not route from one network to the other
+  netvirt.fabric.packet_filter:
+    namespace: router-r1
+    blocked:
+      - interface: blue
+        destinations: [10.0.20.0/24]
+      - interface: red
+        destinations: [10.0.10.0/24]
+
+- name: No filter
+  netvirt.fabric.packet_filter:
+    namespace: router-r1
+    state: absent
+"""
+
+RETURN = r"""
+before:
+  description:
+    - The filter as it was, in the module's options; O(state) is V(absent) when there was none.
+  returned: success
+  type: dict
+  sample: {name: filter, namespace: router-r1, state: absent}
+after:
+  description:
+    - The filter as it is now, or in check mode as it would be. It can be fed back in.
+  returned: success
+  type: dict
+  sample:
+    name: filter
+    namespace: router-r1
+    isolated_interfaces: []
+    blocked:
+      - interface: blue
+        destinations: [10.0.20.0/24]
+operations:
+  description:
+    - What was done, or in check mode would be done. The change C(edits) is what was changed in the tables by hand.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{kind: packet_filter, name: filter, namespace: router-r1, action: create}]
+"""
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.packet_filter import PacketFilter
+from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
+
+
+def main() -> None:
+    """Run the module."""
+    run_kind(PacketFilter())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Examples of what is routed and what is not, built by one run and proven with packets between stand-ins for guests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import yaml
+
+from netvirt_testing.guests import Guests, stand_ins, standing_in
+from netvirt_testing.lab import Lab
+from netvirt_testing.paths import ROOT
+
+EXAMPLES = ("isolated",)  # their networks, guests and routers have different names
+LISTS = ("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_guests")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The examples in one document, since one run is faster than several."""
+    found = [yaml.safe_load((ROOT / f"examples/{name}/fabric.yml").read_text(encoding="utf-8")) for name in EXAMPLES]
+    joined: dict[str, Any] = {}
+    for example in found:
+        for key, value in example.items():
+            if key in LISTS:
+                joined[key] = [*joined.get(key, []), *(item for item in value if item not in joined.get(key, []))]
+            else:
+                assert joined.setdefault(key, value) == value
+    return joined
+
+
+@pytest.fixture(scope="module")
+def guests(lab: Lab, document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
+    path = tmp_path_factory.mktemp("layer3") / "fabric.yml"
+    play = {"hosts": "all:!localhost", "gather_facts": False, "roles": ["netvirt.fabric.fabric"], "vars": document}
+    path.write_text(json.dumps([play]), encoding="utf-8")
+    built = lab.playbook(path)
+    try:
+        assert built.returncode == 0, built.output
+        with standing_in(stand_ins(lab, built, document["fabric_networks"])) as present:
+            yield present
+        again = lab.playbook(path)
+        assert (again.returncode, again.changed) == (0, []), again.output
+    finally:
+        gone = lab.playbook(path, "-e", "fabric_state=absent")
+    assert gone.returncode == 0, gone.output
+
+
+def answers(guests: Guests, guest: str, targets: Sequence[str]) -> set[str]:
+    """Return those of the targets that answer a guest's echo requests; it asks all at the same time."""
+    pings = [f"(ping -q -n -c 3 -i 0.5 -W 2 {target} >/dev/null && echo {target}) &" for target in targets]
+    return set(guests.run(guest, "sh", "-c", " ".join([*pings, "wait"]))["stdout"].split())
+
+
+HOST_ANSWERS = """
+for target in {targets}; do
+  ip route replace $target dev eth0
+  (busybox arping -q -I eth0 -c 3 -w 3 $target && echo $target by ARP) &
+done
+wait
+for target in {targets}; do ip neighbour replace $target lladdr {mac} dev eth0; done
+for target in {targets} {link_local}; do
+  (ping -q -n -c 2 -W 2 $target >/dev/null && echo $target) &
+done
+wait
+for target in {targets}; do ip neighbour delete $target dev eth0; ip route delete $target dev eth0; done
+"""
+
+
+HOSTED = [("green1", "compute1", "10.0.30.12"), ("green2", "compute2", "10.0.30.11")]
+
+
+@pytest.mark.parametrize(("guest", "node", "other"), HOSTED)
+def test_the_host_is_no_party_in_its_guests_network(
+    lab: Lab, guests: Guests, guest: str, node: str, other: str
+) -> None:
+    """Neither by ARP, nor by a forged neighbour whose MAC address is that of the host's end of the wire."""
+    hosts = [lab.hosts[name] for name in lab.nodes]
+    targets = [other, *(host[key] for host in hosts for key in ("ansible_host", "lab_underlay_address"))]
+    (tap,) = lab.json(node, ["ip", "-j", "address", "show", "dev", f"tap-{guest}"])
+    link_local = [f"{item['local']}%eth0" for item in tap["addr_info"] if item["scope"] == "link"]
+    assert link_local, "the host's end of the wire has a link-local address, which could answer"
+    script = HOST_ANSWERS.format(targets=" ".join(targets), mac=tap["address"], link_local=link_local[0])
+    assert guests.run(guest, "sh", "-c", script)["stdout"] == f"{other} by ARP\n"
+
+
+@pytest.mark.parametrize(("guest", "node", "_other"), HOSTED)
+def test_the_host_reaches_no_guest_by_a_forged_route(
+    lab: Lab, guests: Guests, guest: str, node: str, _other: str
+) -> None:
+    address, tap = guests.address(guest), f"tap-{guest}"
+    lab.run(node, ["ip", "route", "add", address, "dev", tap])
+    try:
+        assert lab.run(node, ["ping", "-n", "-c", "2", "-W", "1", address], check=False).returncode != 0
+        entries = lab.json(node, ["ip", "-j", "neighbour", "show", address, "dev", tap])
+        assert not [entry for entry in entries if "lladdr" in entry]
+    finally:
+        lab.run(node, ["ip", "route", "delete", address, "dev", tap])
+
+
+def test_the_underlay_answers_once(lab: Lab, guests: Guests) -> None:
+    """In userspace, Open vSwitch and the node's own stack both see what comes in by the underlay's NIC."""
+    target = lab.hosts["compute2"]["lab_underlay_address"]
+    shown = lab.run("compute1", ["ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", target]).stdout
+    assert "3 received" in shown
+    assert "duplicates" not in shown
+
+
+def test_networks_with_the_same_subnet_are_kept_apart(guests: Guests) -> None:
+    assert (guests.address("green1"), guests.address("amber1")) == ("10.0.30.11", "10.0.30.11")
+    everybody = ["10.0.30.12", "10.0.30.13"]  # a guest of green, one of amber
+    assert answers(guests, "green1", everybody) == {"10.0.30.12"}
+    assert answers(guests, "amber1", everybody) == {"10.0.30.13"}
