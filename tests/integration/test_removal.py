@@ -168,8 +168,10 @@ def test_building_leaves_what_others_made(fabric: Fabric, before: dict[str, Any]
     assert "br-int2" in lab.run("network1", ["ovs-vsctl", "list-br"]).stdout.split()
     for node in NODES:
         now = state(lab, node)
-        for part in ("flows", "links nv-r1x", "nft nv-r1x", "nft "):
+        for part in ("flows", "links nv-r1x", "nft nv-r1x"):
             assert now[part] == before[node][part]
+        rules = [item for item in now["nft "]["nftables"] if "netvirtfilter_fabric" not in json.dumps(item)]
+        assert rules == before[node]["nft "]["nftables"]
 
 
 def test_a_network_goes(fabric: Fabric) -> None:
@@ -183,6 +185,7 @@ def test_a_network_goes(fabric: Fabric) -> None:
         "delete veth_pair dl-red",
         "update ovs_port_vlan patch-int",
         "update ovs_port_vlan patch-tun",
+        "update packet_filter fabric",
     ]
     patches = ["update ovs_port_vlan patch-int", "update ovs_port_vlan patch-tun"]
     assert {node: sorted(items) for node, items in done.items() if node != "compute1"} == {
@@ -199,8 +202,9 @@ def test_a_guest_goes_and_another_moves(fabric: Fabric) -> None:
     document["fabric_guests"][0]["node"] = "compute1"
     document["fabric_nodes"] = {"compute2": {}}
     done = fabric.converge(document)
-    assert sorted(done["compute1"]) == ["create ovs_port_vlan tap-vm2", "delete ovs_port_vlan tap-vm1"]
-    assert done["compute2"] == ["delete ovs_port_vlan tap-vm2"]
+    ports = ["create ovs_port_vlan tap-vm2", "delete ovs_port_vlan tap-vm1"]
+    assert sorted(done["compute1"]) == [*ports, "update packet_filter fabric"]
+    assert done["compute2"] == ["delete ovs_port_vlan tap-vm2", "update packet_filter fabric"]
     assert [item for item in done.get("network1", []) if "dnsmasq_netns blue" not in item] == []
     fabric.converge(base())
 
