@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from netvirt_testing.lab import Lab, PlayResult
+from netvirt_testing.wires import NICS
 
 NODES = ("network1", "compute1", "compute2")
 DOCUMENT = "@examples/nat/fabric.yml"
@@ -184,7 +185,7 @@ def test_teardown_leaves_nothing(lab: Lab, built: PlayResult) -> None:
         assert lab.run(name, ["ovs-vsctl", "list-br"]).stdout == ""
         assert lab.run(name, ["ip", "netns", "list"]).stdout == ""
         links = {link["ifname"] for link in lab.json(name, ["ip", "-j", "link"])}
-        assert links <= {"lo", "eth0", "eth1", "eth2", "ovs-netdev", "ovs-system"}
+        assert links <= {"lo", "eth0", "eth1", "eth2", *NICS, "ovs-netdev", "ovs-system"}
         underlay = lab.json(name, ["ip", "-j", "-4", "address", "show", "dev", "eth1"])
         assert [address["local"] for address in underlay[0]["addr_info"]] == [lab.hosts[name]["lab_underlay_address"]]
         assert lab.run(name, ["pgrep", "-a", "dnsmasq|qemu"], check=False).stdout == ""

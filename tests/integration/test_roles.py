@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,72 +15,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from netvirt_testing.guests import Guests, stand_ins, standing_in
 from netvirt_testing.lab import Lab, PlayResult
+from netvirt_testing.paths import ROOT
 
 OUTSIDE = "198.51.100.1"
-EXTERNAL = {"interface": "eth2", "address": "203.0.113.30/24", "gateway": "203.0.113.1"}
-VARIABLES: dict[str, dict[str, Any]] = {
-    "isolated": {
-        "name": "green",
-        "vlan": 30,
-        "cidr": "10.0.30.0/24",
-        "dhcp": {"node": "network1", "range": ["10.0.30.100", "10.0.30.200"]},
-    },
-    "routed": {
-        "name": "green",
-        "vlan": 30,
-        "cidr": "10.0.30.0/24",
-        "gateway": "10.0.30.254",
-        "node": "network1",
-        "external": EXTERNAL,
-    },
-    "nat": {
-        "name": "green",
-        "vlan": 30,
-        "cidr": "10.0.30.0/24",
-        "gateway": "10.0.30.254",
-        "dhcp": {"range": ["10.0.30.100", "10.0.30.200"]},
-        "node": "network1",
-        "external": EXTERNAL,
-    },
-    "bridged": {
-        "name": "green",
-        "vlan": 30,
-        "uplink": {"interface": "eth2"},
-        "underlay": None,
-        "guests": [{"name": "vm7", "node": "compute1"}, {"name": "vm8", "node": "compute2"}],
-    },
-}
-COMMON = {
-    "underlay": {"type": "vxlan", "interface": "eth1"},
-    "guests": [
-        {"name": "vm7", "node": "compute1", "address": "10.0.30.7"},
-        {"name": "vm8", "node": "compute2", "address": "10.0.30.8"},
-    ],
-}
 Run = Callable[..., PlayResult]
 
 
-def variables(mode: str) -> dict[str, Any]:
-    given = {**COMMON, **VARIABLES[mode]}
-    return {f"{mode}_{name}": value for name, value in given.items() if value is not None}
+def example(mode: str) -> dict[str, Any]:
+    """Return the play in the role's README."""
+    page = (ROOT / f"roles/{mode}/README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (play,) = yaml.safe_load(text)
+    return dict(play)
 
 
 def served(mode: str) -> dict[str, Any]:
-    """Return the network as guests see it: its subnet, and that it has a DHCP server."""
-    return {"cidr": "203.0.113.0/24", "dhcp": {}, **VARIABLES[mode]}
+    """Return the network as guests see it: its subnet, and whether it has a DHCP server."""
+    given = example(mode)["roles"][0]["vars"]
+    network = {key: given[f"{mode}_{key}"] for key in ("name", "cidr", "dhcp") if f"{mode}_{key}" in given}
+    return {**({"cidr": "203.0.113.0/24", "dhcp": {}} if mode == "bridged" else {}), **network}
 
 
 @pytest.fixture
 def play(lab: Lab, tmp_path: Path) -> Callable[[str], Run]:
-    """Return a function that returns a function that runs the role of a mode."""
+    """Return a function that returns a function that plays a role's README, less the guests themselves."""
 
     def of_mode(mode: str) -> Run:
         path = tmp_path / f"{mode}.yml"
-        tasks = {"hosts": "all:!localhost", "gather_facts": False, "roles": [f"netvirt.fabric.{mode}"]}
-        path.write_text(json.dumps([{**tasks, "vars": variables(mode)}]), encoding="utf-8")
+        network, guests = example(mode)["roles"]
+        assert guests == {"role": "netvirt.fabric.guest"}
+        path.write_text(json.dumps([{**example(mode), "roles": [network]}]), encoding="utf-8")
         return lambda *arguments: lab.playbook(path, *arguments)
 
     return of_mode
@@ -135,15 +104,15 @@ def everybody(guests: Guests, guest: str) -> set[str]:
 
 def test_isolated_guests_reach_one_another_and_nothing_else(lab: Lab, play: Callable[[str], Run]) -> None:
     with network(lab, play("isolated"), "isolated") as guests:
-        assert guests.address("vm7") == "10.0.30.7"
-        assert guests.reaches("vm7", "10.0.30.8")
+        assert guests.address("vm1") == "10.0.20.11"
+        assert guests.reaches("vm1", "10.0.20.12")
         # The other guest and the DHCP server, which is in a namespace of its own.
-        expected = {link_local(lab, "compute2", "guest-vm8", "eth0"), link_local(lab, "network1", "dhcp-green", "")}
-        assert everybody(guests, "vm7") == expected
+        expected = {link_local(lab, "compute2", "guest-vm2", "eth0"), link_local(lab, "network1", "dhcp-red", "")}
+        assert everybody(guests, "vm1") == expected
         # The host, the other hosts and the world, even by a route that is right as far as the guest can tell.
         for target in (lab.hosts["compute1"]["lab_underlay_address"], lab.hosts["compute1"]["ansible_host"], OUTSIDE):
-            guests.run("vm7", "ip", "route", "replace", target, "dev", "eth0")
-            assert not guests.reaches("vm7", target)
+            guests.run("vm1", "ip", "route", "replace", target, "dev", "eth0")
+            assert not guests.reaches("vm1", target)
 
 
 def link_local(lab: Lab, node: str, namespace: str, name: str) -> str:
@@ -155,21 +124,21 @@ def link_local(lab: Lab, node: str, namespace: str, name: str) -> str:
 
 def test_routed_guests_are_reached_from_outside_under_their_own_addresses(lab: Lab, play: Callable[[str], Run]) -> None:
     with network(lab, play("routed"), "routed") as guests:
-        assert guests.reaches("vm7", "10.0.30.8")
-        assert not guests.reaches("vm7", OUTSIDE), "the outside has no route back yet"
-        with lab.route_from_outside("10.0.30.0/24", "203.0.113.30"):
-            assert ping(lab, "10.0.30.7")
-            assert ping(lab, "10.0.30.8")
-            assert guests.seen_as("vm7") == "10.0.30.7"
-        assert not ping(lab, "10.0.30.7")
+        assert guests.reaches("vm1", "192.0.2.12")
+        assert not guests.reaches("vm1", OUTSIDE), "the outside has no route back yet"
+        with lab.route_from_outside("192.0.2.0/25", "203.0.113.10"):
+            assert ping(lab, "192.0.2.11")
+            assert ping(lab, "192.0.2.12")
+            assert guests.seen_as("vm1") == "192.0.2.11"
+        assert not ping(lab, "192.0.2.11")
 
 
 def test_nat_guests_reach_the_outside_by_the_routers_address(lab: Lab, play: Callable[[str], Run]) -> None:
     with network(lab, play("nat"), "nat") as guests:
-        assert guests.reaches("vm7", "10.0.30.8")
-        assert guests.seen_as("vm7") == "203.0.113.30"
-        with lab.route_from_outside("10.0.30.0/24", "203.0.113.30"):
-            assert not ping(lab, "10.0.30.7")
+        assert guests.reaches("vm1", "10.0.10.12")
+        assert guests.seen_as("vm1") == "203.0.113.10"
+        with lab.route_from_outside("10.0.10.0/24", "203.0.113.10"):
+            assert not ping(lab, "10.0.10.11")
 
 
 @contextmanager
@@ -192,12 +161,12 @@ def test_bridged_guests_take_their_address_from_the_physical_segment(
     lab: Lab, play: Callable[[str], Run], tmp_path: Path
 ) -> None:
     with dhcp_server(lab, tmp_path), network(lab, play("bridged"), "bridged") as guests:
-        found = {guest: guests.address(guest) for guest in ("vm7", "vm8")}
+        found = {guest: guests.address(guest) for guest in ("vm1", "vm2")}
         for address in found.values():
             assert ip_address("203.0.113.100") <= ip_address(address) <= ip_address("203.0.113.120")
             assert ping(lab, address)
-        assert guests.reaches("vm7", found["vm8"])
-        assert guests.seen_as("vm7") == found["vm7"]
+        assert guests.reaches("vm1", found["vm2"])
+        assert guests.seen_as("vm1") == found["vm1"]
 
 
 def test_a_limited_run_does_not_guess_who_belongs_to_the_network(lab: Lab, play: Callable[[str], Run]) -> None:

@@ -22,6 +22,7 @@ from netvirt_testing.report import say
 
 LAB_STATE = Path("/var/lib/netvirt-lab")
 SUITE = os.environ.get("NETVIRT_LAB_SUITE", "bookworm")
+LEGS = ("left", "right")  # Networks that no address is on.
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 TIMEOUT = 300  # What takes seconds on a container may take minutes on an emulated machine.
 
@@ -253,13 +254,21 @@ def lab_running(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab
         yield from up_and_down(name, nodes, keep)
 
 
+def description(nodes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the variables of a lab. Its nodes have eth3 and eth4, the legs of a bond, one on each of two switches."""
+    return {
+        "lab_nodes": [{"name": node, "kind": kind, "links": LEGS} for node, kind in nodes.items()],
+        "lab_extra_networks": [{"name": leg} for leg in LEGS],
+        "lab_suite": SUITE,
+    }
+
+
 def up_and_down(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab]:
     """Do what lab_running says, once the lock is held."""
     say(f"    lab {name}: bringing up {', '.join(f'{node} ({kind})' for node, kind in nodes.items())}")
     lab = None
     try:
-        variables = {"lab_nodes": [{"name": node, "kind": kind} for node, kind in nodes.items()], "lab_suite": SUITE}
-        lab_playbook(name, "up", "-e", json.dumps(variables))
+        lab_playbook(name, "up", "-e", json.dumps(description(nodes)))
         lab = Lab.attach(name)
         yield lab
     finally:
