@@ -46,7 +46,7 @@ TABLES = {
     "Controller": ("target",),
 }
 
-_CLOSE_SECONDS = 1  # an idle connection closes at once, and one that hangs has been waited for
+_CLOSE_SECONDS = 0.5  # an idle connection closes at once, and one that hangs has been waited for
 
 Row = Any  # ovs.db.idl.Row: one attribute per column
 
