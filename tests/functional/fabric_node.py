@@ -105,6 +105,7 @@ _LOSE = """
 systemctl kill -s KILL netvirt-dnsmasq-blue; systemctl stop netvirt-dnsmasq-blue
 rm -rf /etc/netvirt/* /usr/local/lib/netvirt /etc/systemd/system/netvirt-* {wants}/netvirt-*
 ovs-vsctl $(for bridge in br-int br-tun br-phy br-ex br-office; do echo -- --if-exists del-br $bridge; done)
+nft list tables | grep netvirtfilter_ | while read -r table; do nft delete $table; done
 ip netns delete nv-r1
 ip link delete rl-blue
 ip link delete xl-r1

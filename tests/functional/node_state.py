@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,13 @@ def node_state() -> Any:
         "files": files(),
         "rules": ip("rule"),
     }
+
+
+def settled_state() -> Any:
+    """Return the same once the kernel and ovs-vswitchd have done what follows from the last change, as it seems."""
+    deadline = time.monotonic() + 10
+    state, before = node_state(), None
+    while state != before and time.monotonic() < deadline:
+        time.sleep(0.5)
+        state, before = node_state(), state
+    return state

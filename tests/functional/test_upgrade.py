@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fabric_node import OWNER, nics, run
-from node_state import node_state
+from node_state import node_state, settled_state
 from recorded import replay
 
 RELEASES = sorted(Path(__file__).with_name("recorded").glob("*.json"))
@@ -33,7 +33,7 @@ def but_what_is_kept(state: dict[str, Any]) -> dict[str, Any]:
 def test_a_recorded_node_is_taken_over_without_change(node: None, release: Path) -> None:
     recorded = state_of(release)
     replay(recorded)
-    before = node_state()
+    before = settled_state()
     assert run(recorded["resources"], keep=False, check=True).operations == [
         {"kind": "rebuild", "name": OWNER, "action": "delete"}
     ]
