@@ -25,6 +25,7 @@ GROUPS: dict[str, Group] = {
     "functional": suites.functional,
     "integration": suites.integration,
     "molecule": molecule.run,
+    "fleet": suites.fleet,
     "vm": suites.vm,
 }
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]

@@ -83,6 +83,13 @@ def integration(tally: Tally, request: Request) -> None:
         pytest_here(tally, "tests/integration", request.pytest_arguments, lab.name)
 
 
+def fleet(tally: Tally, request: Request) -> None:
+    """Run tests/fleet against a lab of ten containers."""
+    nodes = [f"node{number}" for number in range(1, 11)]
+    with lab_running(lab_name("testten"), nodes, request.keep_lab) as lab:
+        pytest_here(tally, "tests/fleet", request.pytest_arguments, lab.name)
+
+
 def vm(tally: Tally, request: Request) -> None:
     """Run those of tests/integration that are marked ``vm`` against virtual machines, and what needs their kernel."""
     with lab_running(lab_name(LABS["vm"]), VM_FLEET, request.keep_lab) as lab:
