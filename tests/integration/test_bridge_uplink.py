@@ -19,8 +19,6 @@ import pytest
 from netvirt_testing.lab import Lab, LabError
 from netvirt_testing.paths import environment
 
-pytestmark = pytest.mark.vm
-
 NODE, NIC, BRIDGE = "compute1", "eth0", "br-mgmt"
 PENDING = "/run/netvirt/uplink.json"
 PER_SECOND = 10

@@ -85,7 +85,7 @@ def integration(tally: Tally, request: Request) -> None:
 
 def fleet(tally: Tally, request: Request) -> None:
     """Run tests/fleet against a lab of ten containers."""
-    nodes = [f"node{number}" for number in range(1, 11)]
+    nodes = dict.fromkeys((f"node{number}" for number in range(1, 11)), "container")
     with lab_running(lab_name("testten"), nodes, request.keep_lab) as lab:
         pytest_here(tally, "tests/fleet", request.pytest_arguments, lab.name)
 
