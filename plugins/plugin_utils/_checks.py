@@ -128,6 +128,13 @@ def _check_references(document: Document, faults: Faults) -> None:
     for settings in document.nodes.values():
         for name, uplink in settings.physical_networks.items():
             check(uplink.path, name, document.physical_network(name), "physical network", "fabric_physical_networks")
+    for router in document.routers:
+        for index, group in enumerate(router.routes_between or ()):
+            for name in group:
+                path, member = f"{router.path}.routes_between[{index}]", document.network(name)
+                check(path, name, member, "network", "fabric_networks")
+                if member and member.router != router.name:
+                    faults.add(path, f"network '{name}' is not on router '{router.name}'")
     for nic in document.nics():
         check(f"{nic.path}.network", nic.network, document.network(nic.network), "network", "fabric_networks")
 
@@ -150,7 +157,8 @@ def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
         leg = _names.router_leg if network.router else _names.dhcp_leg
         yield f"{network.path}.name", f"network '{network.name}'", leg(network.name)[0]
     for router in document.routers:
-        yield f"{router.path}.name", f"router '{router.name}'", _names.external_leg(router.name)[0]
+        for name, _inner in (_names.external_leg(router.name), _names.trunk_leg(router.name)):
+            yield f"{router.path}.name", f"router '{router.name}'", name
     for guest in document.guests:
         for index in range(len(guest.nics)):
             yield f"{guest.path}.name", f"guest '{guest.name}'", _names.tap(guest.name, index)

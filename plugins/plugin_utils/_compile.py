@@ -31,6 +31,7 @@ LAYERS = (
     _router.legs,
     _router.namespaces,
     _router.translations,
+    _router.filters,
     _physical.translations,
     _router.dhcp_servers,
 )

@@ -239,12 +239,22 @@ class ExternalLeg:
 
 @dataclass(frozen=True)
 class Router:
-    """A router in a namespace of one node."""
+    """A router in a namespace of one node.
+
+    ``routes_between`` holds groups of networks that reach one another, ``None`` where all do. With ``trunk`` one leg
+    carries all of them.
+    """
 
     name: str
     node: str
     external: Optional[ExternalLeg]
+    routes_between: Optional[tuple[tuple[str, ...], ...]]
+    trunk: bool
     path: str
+
+    def joins(self, one: str, other: str) -> bool:
+        """Return whether it routes between two of its networks."""
+        return self.routes_between is None or any(one in group and other in group for group in self.routes_between)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,11 @@ def router_leg(network: str) -> tuple[str, str]:
     return interface("rl", network), interface("gw", network)
 
 
+def trunk_leg(router: str) -> tuple[str, str]:
+    """Return the two ends of a router's leg in all its networks: the port of br-int, the interface in the namespace."""
+    return interface("rt", router), interface("tk", router)
+
+
 def external_leg(router: str) -> tuple[str, str]:
     """Return the two ends of a router's external leg: the bridge port, the interface in the namespace."""
     return interface("xl", router), interface("ex", router)

@@ -208,8 +208,16 @@ def _router(reader: Reader) -> Router:
         name=reader.get("name", _convert.name, "", required=True),
         node=reader.get("node", _convert.text, "", required=True),
         external=reader.child("external", _external_leg),
+        routes_between=None if reader.raw("routes_between") is None else reader.values("routes_between", _group),
+        trunk=reader.get("legs", _convert.choice("access", "trunk"), "access") == "trunk",
         path=reader.path,
     )
+
+
+def _group(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError(f"must be a list of two networks or more, not {value!r}")
+    return tuple(_convert.name(item) for item in value)
 
 
 def _external_leg(reader: Reader) -> ExternalLeg:

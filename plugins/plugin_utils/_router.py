@@ -30,7 +30,12 @@ def leg_ports(site: Site) -> list[Resource]:
     """Return the bridge ports of the legs of routers and DHCP servers."""
     resources = []
     for router in site.routers():
-        for network in site.document.networks_of(router.name):
+        networks = site.document.networks_of(router.name)
+        if router.trunk and networks:
+            vlans = {"mode": "trunk", "trunks": sorted(network.vlan for network in networks)}
+            name = _names.trunk_leg(router.name)[0]
+            resources.append({"ovs_port_vlan": {"name": name, "bridge": _names.INTEGRATION, **vlans}})
+        for network in () if router.trunk else networks:
             resources.append(access_port(_names.router_leg(network.name)[0], _names.INTEGRATION, network.vlan))
         physical = _outside(site.document, router)
         if physical and router.external:
@@ -46,7 +51,9 @@ def legs(site: Site) -> list[Resource]:
     resources = []
     for router in site.routers():
         namespace = _names.router_namespace(router.name)
-        for network in site.document.networks_of(router.name):
+        if router.trunk:
+            resources += _trunk(site, router)
+        for network in () if router.trunk else site.document.networks_of(router.name):
             ends = _names.router_leg(network.name)
             resources.append(_leg(site, ends, namespace, site.mtus.get(network.name)))
         physical = _outside(site.document, router)
@@ -70,6 +77,22 @@ def _leg(site: Site, ends: tuple[str, str], namespace: str, mtu: int | None) -> 
     mac = _names.mac(site.document.owner, namespace, inner)
     peer = {"name": inner, "namespace": namespace, "mac": mac, **both, "tx_checksum": False}
     return {"veth_pair": {"name": outer, **both, "peer": peer}}
+
+
+def _trunk(site: Site, router: Router) -> list[Resource]:
+    """Return one veth pair for all networks, and in the namespace an interface for the VLAN of each."""
+    networks = site.document.networks_of(router.name)
+    namespace, ends = _names.router_namespace(router.name), _names.trunk_leg(router.name)
+    mtus = [site.mtus[network.name] for network in networks if site.mtus.get(network.name)]
+    pair = _leg(site, ends, namespace, max(mtus, default=None))
+    place = {"namespace": namespace, "parent": ends[1], "parent_namespace": namespace, "up": True}
+    interfaces: list[Resource] = []
+    for network in networks:
+        name, mtu = _names.router_leg(network.name)[1], site.mtus.get(network.name)
+        mac = _names.mac(site.document.owner, namespace, name)
+        size = {"mtu": mtu} if mtu else {}
+        interfaces.append({"link_vlan": {"name": name, **place, "vlan": network.vlan, "mac": mac, **size}})
+    return [pair, *interfaces] if networks else []
 
 
 def _outside(document: Document, router: Router) -> PhysicalNetwork | None:
@@ -96,6 +119,8 @@ def namespaces(site: Site) -> list[Resource]:
 def _router(document: Document, router: Router) -> Resource:
     networks = document.networks_of(router.name)
     interfaces = [_interface(_names.router_leg(network.name)[1], _gateway_addresses(network)) for network in networks]
+    if router.trunk and networks:
+        interfaces.append(_interface(_names.trunk_leg(router.name)[1], []))
     routes = []
     leg = router.external
     if leg:
@@ -171,6 +196,23 @@ def _nat(router: Router, leg: ExternalLeg, translated: list[Network], networks: 
             "inbound": "drop",
         }
     }
+
+
+def filters(site: Site) -> list[Resource]:
+    """Return what keeps networks of one router apart that are not to reach one another, nor the other's gateway."""
+    resources: list[Resource] = []
+    for router in site.routers():
+        networks = site.document.networks_of(router.name)
+        blocked = []
+        for network in networks:
+            others = [item for item in networks if item is not network and not router.joins(network.name, item.name)]
+            if others:
+                interface = _names.router_leg(network.name)[1]
+                blocked.append({"interface": interface, "destinations": _subnets(others)})
+        if blocked:
+            namespace = _names.router_namespace(router.name)
+            resources.append({"packet_filter": {"name": "between", "namespace": namespace, "blocked": blocked}})
+    return resources
 
 
 def _subnets(networks: list[Network]) -> list[str]:

@@ -123,7 +123,7 @@ def _other_networks(document: Document, leg: Leg, legs: Sequence[Leg]) -> Iterat
         return
     for network in document.networks:
         other = next((item for item in single if item.network == network and network.name != leg.network.name), None)
-        expected = other and _joined(leg.network, network)
+        expected = other and _joined(document, leg.network, network)
         if other is None or expected is None:
             continue
         for version in leg.versions():
@@ -134,10 +134,11 @@ def _other_networks(document: Document, leg: Leg, legs: Sequence[Leg]) -> Iterat
             yield _reached(leg, address, title) if expected else _not_reached(leg, address, title)
 
 
-def _joined(one: Network, other: Network) -> bool | None:
+def _joined(document: Document, one: Network, other: Network) -> bool | None:
     """Return whether the first network reaches the other; None where things outside the fabric decide."""
-    if one.router and one.router == other.router:
-        return True
+    router = document.router(one.router)
+    if router and one.router == other.router:
+        return router.joins(one.name, other.name)
     if "isolated" in (one.mode, other.mode):
         return False
     if other.mode != "nat" and "bridged" in (one.mode, other.mode):

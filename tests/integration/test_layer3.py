@@ -15,7 +15,7 @@ from netvirt_testing.guests import Guests, stand_ins, standing_in
 from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
-EXAMPLES = ("isolated",)  # their networks, guests and routers have different names
+EXAMPLES = ("isolated", "routers", "dual_stack")  # their networks, guests and routers have different names
 LISTS = ("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_guests")
 
 
@@ -115,3 +115,59 @@ def test_networks_with_the_same_subnet_are_kept_apart(guests: Guests) -> None:
     everybody = ["10.0.30.12", "10.0.30.13"]  # a guest of green, one of amber
     assert answers(guests, "green1", everybody) == {"10.0.30.12"}
     assert answers(guests, "amber1", everybody) == {"10.0.30.13"}
+
+
+RED, GOLD, BLUE = "10.0.41.11", "10.0.42.11", "10.0.43.11"
+GATEWAYS = {"red1": "10.0.41.1", "gold1": "10.0.42.1", "blue1": "10.0.43.1"}
+
+
+@pytest.mark.parametrize(
+    ("guest", "expected"),
+    [
+        ("red1", {GOLD, GATEWAYS["red1"], GATEWAYS["gold1"]}),
+        ("gold1", {RED, GATEWAYS["red1"], GATEWAYS["gold1"]}),
+        ("blue1", {GATEWAYS["blue1"]}),
+    ],
+)
+def test_a_router_routes_between_the_networks_that_are_declared(guests: Guests, guest: str, expected: set[str]) -> None:
+    own = guests.address(guest)
+    assert answers(guests, guest, sorted({RED, GOLD, BLUE, *GATEWAYS.values()} - {own})) == expected
+
+
+def test_each_router_translates_to_its_own_address(guests: Guests) -> None:
+    """Two of the guests have the same address, behind different routers."""
+    assert guests.address("red1") == guests.address("twin1") == RED
+    expected = {"red1": "203.0.113.41", "blue1": "203.0.113.41", "twin1": "203.0.113.42"}
+    assert {guest: guests.seen_as(guest) for guest in expected} == expected
+
+
+def test_a_routed_network_is_not_translated_beside_translated_ones(lab: Lab, guests: Guests) -> None:
+    with lab.route_from_outside("10.0.42.0/24", "203.0.113.41"):
+        assert guests.seen_as("gold1") == GOLD
+
+
+def test_guests_get_ipv6_addresses(guests: Guests) -> None:
+    """By router advertisements beside DHCP, or by DHCPv6 alone."""
+    assert guests.address("dual1") == "10.0.51.11"
+    assert guests.address("dual1", 6).startswith("fd00:51::")
+    assert guests.address("six1", 6) == "fd00:52::11"
+    assert answers(guests, "six1", ["fd00:52::1", guests.address("dual1", 6)]) == {
+        "fd00:52::1",
+        guests.address("dual1", 6),
+    }
+
+
+def test_both_ip_versions_by_a_way_out_in_a_vlan(guests: Guests) -> None:
+    """The guest wan1 is the world outside; it gets its routes to what is inside only later."""
+    outside = ["192.0.2.9", "2001:db8:77::9"]
+    assert answers(guests, "six1", outside[1:]) == {"2001:db8:77::9"}, "translated to the router's address"
+    assert answers(guests, "dual1", outside) == set(), "there is no way back yet"
+    for subnet, via in (
+        ("10.0.51.0/24", "192.0.2.3"),
+        ("fd00:51::/64", "2001:db8:77::3"),
+        ("fd00:52::/64", "2001:db8:77::3"),
+    ):
+        assert guests.run("wan1", "ip", "route", "add", subnet, "via", via)["rc"] == 0
+    assert answers(guests, "dual1", outside) == set(outside)
+    dual = [guests.address("dual1"), guests.address("dual1", 6)]
+    assert answers(guests, "wan1", [*dual, guests.address("six1", 6)]) == set(dual)

@@ -94,7 +94,8 @@ def _nic(nic: dict[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
     """Return a NIC that knows how it gets its addresses."""
     subnets = {4: network.get("cidr"), 6: network.get("cidr6")}
     if network.get("dhcp") is not None:
-        return {**nic, "expect": [version for version, subnet in subnets.items() if subnet]}
+        expected = [version for version, subnet in subnets.items() if subnet]
+        return {**nic, "expect": expected, "dhcp6": ":" in json.dumps(network["dhcp"].get("range"))}
     given = {4: nic.get("address"), 6: nic.get("address6")}
     lengths = {4: "24", 6: "64"} | {version: subnet.split("/")[1] for version, subnet in subnets.items() if subnet}
     return {**nic, "static": [f"{address}/{lengths[version]}" for version, address in given.items() if address]}

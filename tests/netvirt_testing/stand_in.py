@@ -26,6 +26,48 @@ ip address replace "$ip/$mask" dev "$interface"
 [ -z "$router" ] || ip route replace default via "$router" dev "$interface"
 """
 SCRIPT = "/run/netvirt-stand-in.sh"
+# A client of DHCPv6 (RFC 8415), which gets the name of an interface and its MAC address: solicit, request, take.
+TAKE_LEASE6 = r"""
+import ipaddress, os, socket, struct, subprocess, sys, time
+
+name, mac = sys.argv[1:]
+link = socket.if_nametoindex(name)
+
+
+def option(code, data):
+    return struct.pack("!HH", code, len(data)) + data
+
+
+def options(data):
+    found = {}
+    while data:
+        code, length = struct.unpack("!HH", data[:4])
+        found[code], data = data[4 : 4 + length], data[4 + length :]
+    return found
+
+
+duid = struct.pack("!HH", 3, 1) + bytes.fromhex(mac.replace(":", ""))
+message, server = 1, b""
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+    client.bind(("::", 546, 0, link))
+    client.settimeout(2)
+    for _attempt in range(30):
+        number = os.urandom(3)
+        asked = option(1, duid) + server + option(3, struct.pack("!III", 1, 0, 0)) + option(8, bytes(2))
+        try:
+            client.sendto(bytes([message]) + number + asked, ("ff02::1:2", 547, 0, link))
+            answer = client.recv(2048)
+        except OSError:  # no answer, or no address to ask from yet
+            time.sleep(0.3)
+            continue
+        found = options(answer[4:])
+        if answer[0] == 2:
+            message, server = 3, option(2, found[2])
+        elif answer[0] == 7 and answer[1:4] == number:
+            address = ipaddress.IPv6Address(options(found[3][12:])[5][:16])
+            subprocess.run(["ip", "address", "replace", f"{address}/128", "dev", name, "nodad"], check=True)
+            break
+"""
 
 
 def call(*argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -80,6 +122,8 @@ def configure(guest: dict[str, Any]) -> dict[str, Any]:
             hostname = ["-x", f"hostname:{guest['name']}"]
             command = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", "20", "-T", "1", "-O", "mtu", *hostname]
             inside(guest["name"], *command, "-i", name, "-s", SCRIPT, check=False)
+        if nic.get("dhcp6"):
+            inside(guest["name"], "python3", "-c", TAKE_LEASE6, name, nic["mac"], check=False)
         while time.monotonic() < deadline:
             found = addresses(guest["name"], name)
             if wanted <= {6 if ":" in address else 4 for address in found}:

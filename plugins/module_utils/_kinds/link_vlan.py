@@ -158,7 +158,7 @@ def _require_parent(node: Node, result: Spec) -> None:
 def _require_unused(node: Node, want: Spec, result: Spec) -> None:
     """Raise Conflict when the parent has the VLAN already, under another name."""
     number = _PROTOCOLS[result["protocol"]]
-    for namespace in sorted({want["namespace"], result["parent_namespace"]}):
+    for namespace in dict.fromkeys((want["namespace"], result["parent_namespace"])):
         for link in node.netlink.links(namespace).values():
             if (link.data.get("vlan_id"), link.data.get("vlan_protocol")) != (result["vlan"], number):
                 continue

@@ -185,6 +185,14 @@ def test_networks_of_one_router_reach_one_another() -> None:
     assert "ping -c 1 -W 3 10.0.20.11" in fleet.commands("vm1")
 
 
+def test_networks_that_their_router_keeps_apart() -> None:
+    red = {**OTHER_NETWORK["fabric_networks[1]"], "mode": "routed", "router": "r1"}
+    document = changed(sample(), {**OTHER_NETWORK, "fabric_networks[1]": red, "fabric_routers[0].routes_between": []})
+    fleet = Fleet(document)
+    fleet.run()
+    assert "ping -c 2 -W 1 10.0.20.11" in fleet.commands("vm1")
+
+
 def test_routers_of_routed_networks_may_be_joined_outside() -> None:
     red = {**OTHER_NETWORK["fabric_networks[1]"], "mode": "routed", "router": "r2"}
     router = {"name": "r2", "node": "network1"}
