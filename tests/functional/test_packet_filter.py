@@ -230,6 +230,20 @@ def test_wrong_values_change_nothing(item: Object, options: Spec, message: str) 
     assert ruleset() == []
 
 
+def test_a_namespace_that_the_same_run_makes() -> None:
+    resources = [
+        {"netns_router": {"name": "nvtnew"}},
+        {"packet_filter": {"namespace": "nvtnew", "isolated_interfaces": ["a"], "blocked": BLOCKED}},
+    ]
+    try:
+        planned = apply(resources, check=True)
+        assert apply(resources).operations == planned.operations
+        assert "netvirtfilter_filter" in inside("nvtnew", "nft", "list", "tables")
+        assert apply(resources).operations == []
+    finally:
+        subprocess.run(["ip", "netns", "delete", "nvtnew"], capture_output=True, check=False)
+
+
 def test_a_namespace_that_is_missing() -> None:
     with pytest.raises(Conflict, match="declare it with netns_router"):
         converge(namespace="nvtnone", blocked=[])

@@ -89,18 +89,21 @@ class PacketFilter(Kind):
         if spec is None:
             return
         namespace, table = spec["namespace"], drop_table.table_name(spec["name"])
+        present: dict[str, list[Item]] = {}
+        for family in drop_table.FAMILIES if have is not None else ():  # a new filter's namespace may be new, too
+            present[family] = node.nft.table(namespace, family, table) or []
 
         def load(tables: dict[str, list[Item]]) -> None:
             for family in drop_table.FAMILIES:
                 if tables.get(family):
                     node.nft.replace(namespace, family, table, tables[family])
-                elif node.nft.table(namespace, family, table) is not None:
+                elif present.get(family):
                     node.nft.delete(namespace, family, table)
 
         if desired is None:
             yield Operation(Stage.DROP_NAT, "delete", lambda: load({}))
             return
-        owner = own_table.owner(node.nft.table(namespace, drop_table.IP, table) or []) or node.settings.owner
+        owner = own_table.owner(present.get(drop_table.IP, [])) or node.settings.owner
         tables = {family: drop_table.build(family, desired, owner) for family in drop_table.FAMILIES}
         action = "create" if have is None else "update"
         yield Operation(Stage.NAT, action, lambda: load(tables), differences(have, desired))
