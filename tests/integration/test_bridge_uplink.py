@@ -19,7 +19,8 @@ import pytest
 from netvirt_testing.lab import Lab, LabError
 from netvirt_testing.paths import environment
 
-NODE, NIC, BRIDGE = "compute1", "eth0", "br-mgmt"
+NODES = ("compute1",)
+NODE, NIC, BRIDGE = NODES[0], "eth0", "br-mgmt"
 PENDING = "/run/netvirt/uplink.json"
 PER_SECOND = 10
 FEW = 30  # three seconds: an emulated machine's switch needs about one to learn its ports
