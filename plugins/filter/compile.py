@@ -107,6 +107,7 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
 
@@ -116,7 +117,7 @@ def compile_filter(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the node's resources and guests; see DOCUMENTATION."""
     if state not in ("present", "absent"):
-        raise AnsibleFilterError(f"state must be present or absent, not {state!r}")
+        raise AnsibleFilterError(f"state must be present or absent, not {shown(state)}")
     with filter_errors():
         return compile_node(document, node, facts, hosts, state)
 

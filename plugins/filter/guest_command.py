@@ -51,17 +51,19 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import called
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._guest import qemu_arguments, systemd_words
 
 
 def guest_command(guest: Mapping[str, Any], accelerator: str, disk: str = "") -> str:
     """Return the command line; see DOCUMENTATION."""
+    title = f"guest {called(guest.get('name', ''))}" if isinstance(guest, dict) else "guest"
     try:
         return systemd_words(qemu_arguments(guest, accelerator, disk))
     except KeyError as error:
-        raise AnsibleFilterError(f"guest {guest.get('name', '')}: {error.args[0]} is missing") from None
+        raise AnsibleFilterError(f"{title}: {error.args[0]} is missing") from None
     except ValueError as error:
-        raise AnsibleFilterError(f"guest {guest.get('name', '')}: {error}") from None
+        raise AnsibleFilterError(f"{title}: {error}") from None
 
 
 class FilterModule:

@@ -20,6 +20,7 @@ from typing import Any, Callable, ClassVar, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec, validate
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
 
 VERIFY_SECONDS = 5.0
 """How long the node may take to show what was applied: a device appears to OVS, a daemon binds its sockets."""
@@ -193,7 +194,7 @@ def _meets(have: Any, desired: Any, option: Optional[Option]) -> bool:
 
 def resource(kind: Kind, options: Any) -> Resource:
     """Return a validated resource; raises InvalidValue."""
-    label = options.get("name") if isinstance(options, dict) else None
+    label = called(options["name"]) if isinstance(options, dict) and options.get("name") else ""
     want = validate(kind.options, options, f"{kind.name} {label}" if label else kind.name)
     result = Resource(kind, want)
     try:
@@ -330,7 +331,7 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
             return
         asked = _asked(item.desired or {}, item.want, item.kind.options)
         for option, values in differences(item.after, asked, item.kind.options).items():
-            yield f"{item.title}: {option} is {values['before']!r} after it was set to {values['after']!r}"
+            yield f"{item.title}: {option} is {shown(values['before'])} after it was set to {shown(values['after'])}"
     if not item.absent:
         for problem in item.kind.problems(node, item.want):
             yield f"{item.title}: {problem}"

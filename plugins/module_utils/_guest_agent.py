@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 RUN_DIRECTORY = "/run/netvirt/guests"
 PARALLEL = 8
@@ -213,7 +214,7 @@ def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]])
                 result = {"error": str(error)}
             if result is None and time.monotonic() > deadline:
                 words = " ".join(probes[index]["command"])
-                result = {"error": f"{title}: {words!r} still runs after {probes[index]['timeout']} s"}
+                result = {"error": f"{title}: {shown(words)} still runs after {probes[index]['timeout']} s"}
             if result is not None:
                 results[index] = result
                 del running[index]

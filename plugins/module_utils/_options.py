@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown, written
 
 Spec = dict[str, Any]
 """Options of one resource: canonical values by option name; None means that the user left the option out."""
@@ -92,9 +94,10 @@ def validate(options: Mapping[str, Option], given: Any, where: str) -> Spec:
 
 def _validate_options(options: Mapping[str, Option], given: Any, path: str, faults: list[str]) -> Spec:
     if not isinstance(given, dict):
-        faults.append(f"{path.rstrip('.') or 'the options'} must be a dictionary, not {given!r}")
+        faults.append(f"{path.rstrip('.') or 'the options'} must be a dictionary, not {shown(given)}")
         return {}
-    faults.extend(f"unknown option {path}{name} (known: {', '.join(options)})" for name in given if name not in options)
+    known = ", ".join(options)
+    faults.extend(f"unknown option {path}{called(name)} (known: {known})" for name in given if name not in options)
     result: Spec = {}
     for name, option in options.items():
         value = given.get(name)
@@ -127,7 +130,7 @@ def _validate_value(option: Option, value: Any, path: str, faults: list[str]) ->
         if option.canonical is not None:
             value = option.canonical(value)
         if option.choices and value not in option.choices:
-            raise ValueError(f"must be one of {', '.join(map(str, option.choices))}, not {value!r}")
+            raise ValueError(f"must be one of {', '.join(map(str, option.choices))}, not {shown(value)}")
     except ValueError as error:
         faults.append(f"{path} {error}")
         return None
@@ -141,14 +144,13 @@ def _typed(kind: str, value: Any) -> Any:
     if kind == "list" and isinstance(value, (list, tuple)):
         return list(value)
     if kind == "str" and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
-    if kind == "int" and not isinstance(value, bool):
-        try:
-            return int(str(value), 10)
-        except ValueError:
-            pass
-    if kind == "bool":
+        return str(written(value))
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if kind == "int" and isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value):
+        return int(value)
+    if kind == "bool" and (isinstance(value, str) or value in (0, 1)):
         word = str(value).lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-    raise ValueError(f"must be {_EXPECTED[kind]}, not {value!r}")
+    raise ValueError(f"must be {_EXPECTED[kind]}, not {shown(value)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
     from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
@@ -55,7 +56,7 @@ KINDS = {
 def kind(name: str) -> Kind:
     """Return the kind of that name; raises InvalidValue."""
     if name not in KINDS:
-        raise InvalidValue(f"unknown kind {name!r} (known: {', '.join(KINDS)})")
+        raise InvalidValue(f"unknown kind {shown(name)} (known: {', '.join(KINDS)})")
     module = import_module(f"{__package__}._kinds.{name}")
     result: Kind = getattr(module, KINDS[name])()
     return result
@@ -64,13 +65,13 @@ def kind(name: str) -> Kind:
 def parse(entries: Any) -> list[Resource]:
     """Return the resources of a list of ``{kind: options}``; raises InvalidValue with all faults in one line."""
     if not isinstance(entries, list):
-        raise InvalidValue(f"resources must be a list, not {entries!r}")
+        raise InvalidValue(f"resources must be a list, not {shown(entries)}")
     faults: list[str] = []
     result: list[Resource] = []
     for index, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict) or len(entry) != 1:
-                raise InvalidValue(f"must be a dictionary with one kind as its only key, not {entry!r}")
+                raise InvalidValue(f"must be a dictionary with one kind as its only key, not {shown(entry)}")
             ((name, options),) = entry.items()
             result.append(resource(kind(name), options))
         except InvalidValue as error:

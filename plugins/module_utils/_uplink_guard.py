@@ -26,6 +26,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conf
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink import Mover
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import Layout, Request, read_kept
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import PENDING, RUN_DIRECTORY, Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 PROGRAM = f"{RUN_DIRECTORY}/uplink.pyz"
 REQUEST = f"{RUN_DIRECTORY}/uplink-request.json"
@@ -89,7 +90,9 @@ def known(token: str) -> State:
     state = status(token)
     if state is None:
         raise Conflict(
-            f"no move has the token {token!r}; the node may have been restarted since" if token else "no move is known"
+            f"no move has the token {shown(token)}; the node may have been restarted since"
+            if token
+            else "no move is known"
         )
     return state
 

@@ -11,8 +11,16 @@ function is idempotent: ``f(f(x)) == f(x)``.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
+from collections.abc import Iterable
 from typing import Any, Callable
+
+SHOWN = 80
+"""How many characters of a value a message quotes."""
+
+_SHOWN_ITEMS = SHOWN // 3  # more do not fit with their commas
+_SHOWN_DEPTH = 3
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]*")
@@ -24,16 +32,64 @@ _DURATION_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 IFNAMSIZ = 16  # linux/if.h, including the final NUL byte
 
 
+def shown(value: Any) -> str:
+    """Return a value as messages quote it: escaped, on one line, of at most SHOWN characters. It never raises."""
+    text = _rendered(value, _SHOWN_DEPTH)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def called(name: Any) -> str:
+    """Return a name as messages use it: as it is where it is a plain one, otherwise quoted."""
+    return name if isinstance(name, str) and 0 < len(name) <= SHOWN and name.isprintable() else shown(name)
+
+
+def _rendered(value: Any, depth: int) -> str:
+    """Return about as much of a value as will be shown: repr() raises for huge numbers and deeply nested lists."""
+    if isinstance(value, str):
+        return str.__repr__(value[:SHOWN])
+    if isinstance(value, (list, tuple)):
+        return f"[{_rendered_items(value, depth)}]"
+    if isinstance(value, dict):
+        return f"{{{_rendered_items(value.items(), depth)}}}"
+    if isinstance(value, int) and value.bit_length() > 8 * SHOWN:
+        return f"a number of {value.bit_length()} bits"
+    try:
+        return str.__repr__(repr(value))[1:-1]
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
+def _rendered_items(items: Iterable[Any], depth: int) -> str:
+    if not depth:
+        return "..."
+    first = itertools.islice(items, _SHOWN_ITEMS)
+    if isinstance(items, (list, tuple)):
+        return ", ".join(_rendered(item, depth - 1) for item in first)
+    return ", ".join(f"{_rendered(key, 0)}: {_rendered(item, depth - 1)}" for key, item in first)
+
+
+def written(value: Any) -> Any:
+    """Return a number as text, anything else as it is; raises ValueError for thousands of digits, as str() does."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return str(value)
+    except ValueError:
+        raise ValueError(f"must have fewer digits, not {shown(value)}") from None
+
+
 def integer(low: int, high: int) -> Callable[[Any], int]:
     """Return a function that accepts whole numbers (or their decimal text) from ``low`` to ``high``."""
 
-    def canonical(value: Any) -> int:
+    def canonical(given: Any) -> int:
+        value = given
         if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise ValueError(f"must be a whole number from {low} to {high}, not {value!r}")
-        text = str(value).strip()
-        if not re.fullmatch(r"[+-]?[0-9]{1,20}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}, not {value!r}")
-        return int(text)
+            raise ValueError(f"must be a whole number from {low} to {high}, not {shown(value)}")
+        if isinstance(value, str):
+            value = int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value) else None
+        if value is None or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}, not {shown(given)}")
+        return int(value)
 
     return canonical
 
@@ -46,24 +102,25 @@ mtu = integer(68, 65535)  # RFC 791 asks for 68; the kernel refuses what the dev
 def vlan_set(values: Any, lowest: int = 1) -> list[int]:
     """Return the VLAN ids sorted and without repetition."""
     if not isinstance(values, (list, tuple)):
-        raise ValueError(f"must be a list of VLAN ids, not {values!r}")
+        raise ValueError(f"must be a list of VLAN ids, not {shown(values)}")
     return sorted({integer(lowest, 4094)(value) for value in values})
 
 
 def text(value: Any) -> str:
     """Return a printable one-line string."""
     if not isinstance(value, str):
-        raise ValueError(f"must be a string, not {value!r}")
+        raise ValueError(f"must be a string, not {shown(value)}")
     if not value.isprintable():
-        raise ValueError(f"must be printable text on one line, not {value!r}")
+        raise ValueError(f"must be printable text on one line, not {shown(value)}")
     return value
 
 
 def _name(value: Any, limit: int) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
-        raise ValueError(f"must consist of letters, digits and _.:@+- and start with a letter or digit, not {value!r}")
+        allowed = "must consist of letters, digits and _.:@+- and start with a letter or digit"
+        raise ValueError(f"{allowed}, not {shown(value)}")
     if len(value.encode()) > limit:
-        raise ValueError(f"must have at most {limit} characters, not {len(value)} ({value!r})")
+        raise ValueError(f"must have at most {limit} characters, not {len(value)} ({shown(value)})")
     return value
 
 
@@ -80,9 +137,10 @@ def object_name(value: Any) -> str:
 def word(value: Any) -> str:
     """Return a name of letters, digits and _.- (at most 48), fit for an nft table, a unit and a directory."""
     if not isinstance(value, str) or not _WORD.fullmatch(value) or ".." in value:
-        raise ValueError(f"must consist of letters, digits and _.- and start with a letter or digit, not {value!r}")
+        allowed = "must consist of letters, digits and _.- and start with a letter or digit"
+        raise ValueError(f"{allowed}, not {shown(value)}")
     if len(value) > 48:
-        raise ValueError(f"must have at most 48 characters, not {len(value)} ({value!r})")
+        raise ValueError(f"must have at most 48 characters, not {len(value)} ({shown(value)})")
     return value
 
 
@@ -91,9 +149,9 @@ def mac(value: Any) -> str:
     result = re.sub(r"[-.:]", "", value).lower() if isinstance(value, str) else ""
     result = ":".join(result[i : i + 2] for i in range(0, len(result), 2))
     if not _MAC.fullmatch(result):
-        raise ValueError(f"must be a MAC address such as 52:54:00:12:34:56, not {value!r}")
+        raise ValueError(f"must be a MAC address such as 52:54:00:12:34:56, not {shown(value)}")
     if int(result[:2], 16) & 1 or result == "00:00:00:00:00:00":
-        raise ValueError(f"must be a unicast MAC address, not {value!r}")
+        raise ValueError(f"must be a unicast MAC address, not {shown(value)}")
     return result
 
 
@@ -107,7 +165,7 @@ def address(value: Any) -> str:
     try:
         return str(ipaddress.ip_address(_unscoped(value)))
     except ValueError:
-        raise ValueError(f"must be an IPv4 or IPv6 address, not {value!r}") from None
+        raise ValueError(f"must be an IPv4 or IPv6 address, not {shown(value)}") from None
 
 
 def cidr(value: Any) -> str:
@@ -115,7 +173,7 @@ def cidr(value: Any) -> str:
     try:
         return str(ipaddress.ip_interface(_unscoped(value)))
     except ValueError:
-        raise ValueError(f"must be an address with prefix length such as 10.0.0.1/24, not {value!r}") from None
+        raise ValueError(f"must be an address with prefix length such as 10.0.0.1/24, not {shown(value)}") from None
 
 
 def network(value: Any) -> str:
@@ -124,7 +182,7 @@ def network(value: Any) -> str:
         return str(ipaddress.ip_network(_unscoped(value)))
     except ValueError as error:
         hint = f" ({error})" if "host bits" in str(error) else ""
-        raise ValueError(f"must be a network such as 10.0.0.0/24, not {value!r}{hint}") from None
+        raise ValueError(f"must be a network such as 10.0.0.0/24, not {shown(value)}{hint}") from None
 
 
 def destination(value: Any) -> str:
@@ -148,7 +206,7 @@ def unique(canonical: Callable[[Any], str], key: Callable[[str], Any] = address_
 
     def canonical_list(values: Any) -> list[str]:
         if not isinstance(values, (list, tuple)):
-            raise ValueError(f"must be a list, not {values!r}")
+            raise ValueError(f"must be a list, not {shown(values)}")
         return sorted({canonical(value) for value in values}, key=key)
 
     return canonical_list
@@ -157,14 +215,12 @@ def unique(canonical: Callable[[Any], str], key: Callable[[str], Any] = address_
 def string_map(value: Any) -> dict[str, str]:
     """Return a map of text to text as OVSDB holds it: numbers as decimal text, booleans as true/false."""
     if not isinstance(value, dict):
-        raise ValueError(f"must be a dictionary, not {value!r}")
+        raise ValueError(f"must be a dictionary, not {shown(value)}")
     result = {}
     for key, item in value.items():
         if isinstance(item, bool):
             item = "true" if item else "false"
-        elif isinstance(item, (int, float)):
-            item = str(item)
-        result[text(key)] = text(item)
+        result[text(key)] = text(written(item))
     return result
 
 
@@ -172,18 +228,18 @@ def hostname(value: Any) -> str:
     """Return a host or domain name in lower case (RFC 1123)."""
     result = value.lower().rstrip(".") if isinstance(value, str) else ""
     if not result or len(result) > 253 or not all(_HOSTNAME_LABEL.fullmatch(label) for label in result.split(".")):
-        raise ValueError(f"must be a host or domain name, not {value!r}")
+        raise ValueError(f"must be a host or domain name, not {shown(value)}")
     return result
 
 
 def duration(value: Any) -> str:
     """Return a lease time as seconds in decimal text, or ``infinite``; ``24h`` and ``90m`` are understood."""
-    found = _DURATION.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
+    found = _DURATION.fullmatch(str(written(value)).strip()) if isinstance(value, (str, int)) else None
     if value == "infinite":
         return "infinite"
     if not found or isinstance(value, bool):
-        raise ValueError(f"must be a number of seconds, a time such as 24h, or infinite, not {value!r}")
+        raise ValueError(f"must be a number of seconds, a time such as 24h, or infinite, not {shown(value)}")
     seconds = int(found[1]) * _DURATION_SECONDS[found[2]]
     if not 120 <= seconds < 2**32 - 1:  # dnsmasq raises what is under two minutes; RFC 2131 has 32 bits
-        raise ValueError(f"must be at least 120 seconds and less than 2^32 - 1, not {value!r}")
+        raise ValueError(f"must be at least 120 seconds and less than 2^32 - 1, not {shown(value)}")
     return str(seconds)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import check_addresses
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_physical import check_physical
@@ -64,7 +65,7 @@ def _check_unique_names(document: Document, faults: Faults) -> None:
 def _check_nodes(document: Document, hosts: Optional[frozenset[str]], faults: Faults) -> None:
     for path, node in document.named_nodes():
         if hosts is not None and node not in hosts:
-            faults.add(path, f"'{node}' is not a host of the inventory")
+            faults.add(path, f"{shown(node)} is not a host of the inventory")
 
 
 def _check_underlay(document: Document, faults: Faults) -> None:

@@ -22,7 +22,8 @@ def name(value: Any) -> str:
     """Return the name of a network, router or segment: it becomes part of interface, namespace and unit names."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(
-            f"must be 1 to 48 letters, digits, '-' or '_', with a letter or digit at both ends, not {value!r}"
+            "must be 1 to 48 letters, digits, '-' or '_', with a letter or digit at both ends, "
+            f"not {_values.shown(value)}"
         )
     return str(value)
 
@@ -31,10 +32,11 @@ def label(value: Any) -> str:
     """Return the name of a guest, which is its host name too (RFC 1123). dnsmasq takes some for a lease time."""
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
         raise ValueError(
-            f"must be 1 to 63 lower-case letters, digits or '-', with a letter or digit at both ends, not {value!r}"
+            "must be 1 to 63 lower-case letters, digits or '-', with a letter or digit at both ends, "
+            f"not {_values.shown(value)}"
         )
     if _LIKE_A_LEASE.fullmatch(value):
-        raise ValueError(f"must not be a number or a lease time, not {value!r}")
+        raise ValueError(f"must not be a number or a lease time, not {_values.shown(value)}")
     return str(value)
 
 
@@ -51,7 +53,7 @@ def choice(*choices: str) -> Callable[[Any], str]:
 
     def convert(value: Any) -> str:
         if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}, not {value!r}")
+            raise ValueError(f"must be one of {', '.join(choices)}, not {_values.shown(value)}")
         return str(value)
 
     return convert
@@ -62,7 +64,7 @@ def _parsed(value: Any, parse: Callable[[str], Any], expected: str) -> Any:
         return parse(value if isinstance(value, str) else "")
     except ValueError as error:
         hint = " (bits are set beyond the prefix)" if "host bits" in str(error) else ""
-        raise ValueError(f"must be {expected}, not {value!r}{hint}") from None
+        raise ValueError(f"must be {expected}, not {_values.shown(value)}{hint}") from None
 
 
 def _with_prefix(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -108,28 +110,34 @@ def network6(value: Any) -> IPv6Network:
     return result
 
 
+def _host(value: Interface) -> Any:
+    if value.ip.is_multicast or value.ip.is_unspecified:
+        raise ValueError(f"must be the address of a host, and {value} is none")
+    return value
+
+
 def interface(value: Any) -> Interface:
     """Return an address of either family with its prefix length."""
-    result: Interface = _parsed(value, _with_prefix(ipaddress.ip_interface), "an address such as 192.0.2.1/24")
+    result: Interface = _host(_parsed(value, _with_prefix(ipaddress.ip_interface), "an address such as 192.0.2.1/24"))
     return result
 
 
 def interface4(value: Any) -> IPv4Interface:
     """Return an IPv4 address with its prefix length."""
-    result: IPv4Interface = _parsed(value, _with_prefix(IPv4Interface), "an IPv4 address such as 10.0.0.1/24")
+    result: IPv4Interface = _host(_parsed(value, _with_prefix(IPv4Interface), "an IPv4 address such as 10.0.0.1/24"))
     return result
 
 
 def interface6(value: Any) -> IPv6Interface:
     """Return an IPv6 address with its prefix length."""
-    result: IPv6Interface = _parsed(value, _with_prefix(IPv6Interface), "an IPv6 address such as 2001:db8::1/64")
+    result: IPv6Interface = _host(_parsed(value, _with_prefix(IPv6Interface), "an IPv6 address such as 2001:db8::1/64"))
     return result
 
 
 def address_range(value: Any) -> tuple[Address, Address]:
     """Return the first and the last address of a range."""
     if not isinstance(value, list) or len(value) != 2:
-        raise ValueError(f"must be a list of the first and the last address, not {value!r}")
+        raise ValueError(f"must be a list of the first and the last address, not {_values.shown(value)}")
     first, last = address(value[0]), address(value[1])
     if first.version != last.version:
         raise ValueError(f"must not mix IPv4 and IPv6 ({first}, {last})")

@@ -27,8 +27,9 @@ def qemu_arguments(guest: Mapping[str, Any], accelerator: str, disk: str) -> lis
     ValueError for values that QEMU or the guest's unit could not hold.
     """
     if accelerator not in ACCELERATORS:
-        raise ValueError(f"the accelerator must be one of {', '.join(ACCELERATORS)}, not {accelerator!r}")
+        raise ValueError(f"the accelerator must be one of {', '.join(ACCELERATORS)}, not {_values.shown(accelerator)}")
     guest = _checked(guest)
+    disk = _values.text(disk)
     return [
         PROGRAM,
         *_machine(guest, accelerator),
@@ -39,7 +40,12 @@ def qemu_arguments(guest: Mapping[str, Any], accelerator: str, disk: str) -> lis
     ]
 
 
-def _checked(guest: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(guest: Any) -> dict[str, Any]:
+    if not isinstance(guest, dict):
+        raise ValueError(f"must be a dictionary, not {_values.shown(guest)}")
+    interfaces = guest["interfaces"]
+    if not isinstance(interfaces, list) or not all(isinstance(interface, dict) for interface in interfaces):
+        raise ValueError(f"interfaces must be a list of dictionaries, not {_values.shown(interfaces)}")
     faults: list[str] = []
 
     def checked(values: Mapping[str, Any], key: str, check: Any) -> Any:
@@ -62,8 +68,9 @@ def _checked(guest: Mapping[str, Any]) -> dict[str, Any]:
                 "mtu": checked(interface, "mtu", _values.mtu) if interface.get("mtu") else 0,
                 "offload": bool(interface.get("offload")),
             }
-            for interface in guest["interfaces"]
+            for interface in interfaces
         ],
+        **{key: checked(guest, key, _values.text) for key in ("kernel", "initrd", "cmdline") if guest.get(key)},
     }
     if faults:
         raise ValueError("; ".join(faults))
@@ -72,9 +79,9 @@ def _checked(guest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _uuid(value: Any) -> str:
     try:
-        return str(uuid.UUID(str(value)))
+        return str(uuid.UUID(value if isinstance(value, str) else ""))
     except ValueError:
-        raise ValueError(f"must be a UUID, not {value!r}") from None
+        raise ValueError(f"must be a UUID, not {_values.shown(value)}") from None
 
 
 def _machine(guest: Mapping[str, Any], accelerator: str) -> list[str]:
@@ -137,15 +144,15 @@ def _storage(disk: str) -> list[str]:
 def _kernel(guest: Mapping[str, Any]) -> list[str]:
     if not guest.get("kernel"):
         return []
-    arguments = ["-kernel", str(guest["kernel"])]
+    arguments = ["-kernel", guest["kernel"]]
     if guest.get("initrd"):
-        arguments += ["-initrd", str(guest["initrd"])]
-    return [*arguments, "-append", str(guest.get("cmdline") or f"console=ttyS0 quiet hostname={guest['name']}")]
+        arguments += ["-initrd", guest["initrd"]]
+    return [*arguments, "-append", guest.get("cmdline") or f"console=ttyS0 quiet hostname={guest['name']}"]
 
 
-def _value(text: Any) -> str:
+def _value(text: str) -> str:
     """Return a value inside one of QEMU's comma separated arguments."""
-    return str(text).replace(",", ",,")
+    return text.replace(",", ",,")
 
 
 def systemd_words(arguments: Iterable[str]) -> str:
@@ -159,7 +166,7 @@ def systemd_words(arguments: Iterable[str]) -> str:
 
 def _word(argument: str) -> str:
     if not argument.isprintable():
-        raise ValueError(f"{argument!r} must be printable text on one line")
+        raise ValueError(f"{_values.shown(argument)} must be printable text on one line")
     escaped = argument.replace("%", "%%")  # systemd.unit(5), "Specifiers"
     if _PLAIN.fullmatch(argument):
         return escaped

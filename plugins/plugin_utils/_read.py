@@ -46,7 +46,7 @@ _mtu_value = _values.integer(_mtu.IPV4_MIN, 65535)
 def read_document(variables: Any, faults: Faults) -> Document:
     """Return the document that these variables (``fabric_networks`` ...) hold; what is wrong goes to ``faults``."""
     if not isinstance(variables, dict):
-        faults.add("the document", f"must be a dictionary, not {variables!r}")
+        faults.add("the document", f"must be a dictionary, not {_values.shown(variables)}")
         return Document(owner=DEFAULT_OWNER, underlay=None)
     return Reader(variables, "", faults).finish(_document)
 
@@ -184,11 +184,11 @@ def _dhcp_options(reader: Reader) -> tuple[dict[str, Any], ...]:
 
 def _dhcp_option(reader: Reader) -> dict[str, Any]:
     option = {
-        "option": reader.get("option", lambda value: _convert.text(str(value)), "", required=True),
+        "option": reader.get("option", lambda value: _convert.text(_values.written(value)), "", required=True),
         "value": reader.get(
             "value", _dnsmasq_values.DHCP_OPTION["value"].canonical or _convert.text, "", required=True
         ),
-        "family": reader.get("family", lambda value: int(_convert.choice("4", "6")(str(value))), None),
+        "family": reader.get("family", lambda value: int(_convert.choice("4", "6")(_values.written(value))), None),
     }
     return {key: value for key, value in option.items() if value is not None}
 

@@ -9,7 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
+
 T = TypeVar("T")
+
+_LONGEST_NAME = 253  # of a host (RFC 1035)
 
 
 class Faults:
@@ -47,11 +51,11 @@ class Reader:
         self.path = path
         self.faults = faults
         self._known: list[str] = []
-        self._values = {str(key): item for key, item in value.items() if item is not None}
+        self._values = {_key(key): item for key, item in value.items() if item is not None}
 
     def at(self, key: str) -> str:
         """Return the path of a key."""
-        return f"{self.path}.{key}" if self.path else key
+        return f"{self.path}.{called(key)}" if self.path else called(key)
 
     def raw(self, key: str) -> Any:
         """Return the value as it stands, ``None`` where there is none."""
@@ -92,7 +96,7 @@ class Reader:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.faults.add(self.at(key), f"must be a list, not {value!r}")
+            self.faults.add(self.at(key), f"must be a list, not {shown(value)}")
             return []
         return value
 
@@ -112,17 +116,20 @@ class Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.faults.add(self.at(key), f"must be a dictionary, not {value!r}")
+            self.faults.add(self.at(key), f"must be a dictionary, not {shown(value)}")
             return {}
-        found = {
-            str(name): self._read({} if item is None else item, f"{self.at(key)}.{name}", read)
-            for name, item in value.items()
-        }
+        found = {}
+        for name, item in ((_key(name), item) for name, item in value.items()):
+            path = f"{self.at(key)}.{called(name)}"
+            if not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
+                self.faults.add(path, f"must have a name of 1 to {_LONGEST_NAME} printable characters")
+                continue
+            found[name] = self._read({} if item is None else item, path, read)
         return {name: item for name, item in found.items() if item is not None}
 
     def _read(self, value: Any, path: str, read: Callable[[Reader], T]) -> T | None:
         if not isinstance(value, dict):
-            self.faults.add(path, f"must be a dictionary, not {value!r}")
+            self.faults.add(path, f"must be a dictionary, not {shown(value)}")
             return None
         return Reader(value, path, self.faults).finish(read)
 
@@ -131,5 +138,10 @@ class Reader:
         result = read(self)
         for key in self._values:
             if key not in self._known:
-                self.faults.add(self.at(key), f"is not known here; known are {', '.join(sorted(self._known))}")
+                self.faults.add(self.at(key), f"is not known here; known are {', '.join(sorted(set(self._known)))}")
         return result
+
+
+def _key(key: Any) -> str:
+    """Return a key as text: YAML has keys of other types."""
+    return key if isinstance(key, str) else shown(key)

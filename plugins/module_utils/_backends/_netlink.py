@@ -31,6 +31,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 0x4
@@ -209,7 +210,7 @@ class Netlink(Devices):
             try:
                 _sysctl.write(key, value)
             except OSError as error:
-                raise refused(f"set the kernel parameter {key} to {value!r}", namespace, error.errno) from error
+                raise refused(f"set the kernel parameter {key} to {shown(value)}", namespace, error.errno) from error
 
     def write_rp_filter(self, namespace: Namespace, value: int) -> None:
         """Make this the reverse path filter of all interfaces; the highest of an interface's and that of all counts."""

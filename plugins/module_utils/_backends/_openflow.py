@@ -20,6 +20,7 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 VERSIONS = ("OpenFlow14", "OpenFlow15", "OpenFlow13")
 """The versions in which Open vSwitch takes bundles, the preferred one first; 1.3 has them as an extension."""
@@ -163,11 +164,11 @@ class Openflow:
     def _invalid(self, lines: Sequence[str], version: str, written: Sequence[str], reason: str) -> InvalidValue:
         numbered = re.fullmatch(r"-:([0-9]+): (.*)", reason)
         if numbered:
-            return InvalidValue(f"the flow {written[int(numbered[1]) - 1]!r} is wrong: {numbered[2]}")
+            return InvalidValue(f"the flow {shown(written[int(numbered[1]) - 1])} is wrong: {numbered[2]}")
         if len(lines) > 1:
             for line, text in zip(lines, written):
                 self._parse([line], version, [text])  # the one that is wrong raises
-        return InvalidValue(f"the flow {written[0]!r} cannot be expressed in {version}: {reason}")
+        return InvalidValue(f"the flow {shown(written[0])} cannot be expressed in {version}: {reason}")
 
 
 def _reason(result: subprocess.CompletedProcess[str]) -> str:
@@ -185,8 +186,8 @@ def _refuse_normalised(messages: str) -> None:
     if "normalization changed" in messages:
         pre, post = (re.search(rf"{word}: (.*)", messages) for word in (r"\bpre", r"\bpost"))
         raise InvalidValue(
-            f"the match {pre[1] if pre else ''!r} lacks what it depends on, such as ip or tcp; "
-            f"Open vSwitch would take it for {post[1] if post else ''!r}"
+            f"the match {shown(pre[1] if pre else '')} lacks what it depends on, such as ip or tcp; "
+            f"Open vSwitch would take it for {shown(post[1] if post else '')}"
         )
 
 
@@ -194,11 +195,11 @@ def _checked(answer: str, version: str, written: str) -> Flow:
     flow = _flow(answer.partition(": ADD ")[2])
     if flow is None:
         raise InvalidValue(
-            f"the flow {written!r} cannot be expressed in {version}: {answer.partition('***')[2].strip('*')}"
+            f"the flow {shown(written)} cannot be expressed in {version}: {answer.partition('***')[2].strip('*')}"
         )
     for word in answer.partition(" actions=")[0].split():
         if word.partition(":")[0] in _REFUSED:
-            raise InvalidValue(f"the flow {written!r} must not have {_REFUSED[word.partition(':')[0]]}")
+            raise InvalidValue(f"the flow {shown(written)} must not have {_REFUSED[word.partition(':')[0]]}")
     return flow
 
 

@@ -24,6 +24,7 @@ from typing import Any, Callable, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import installed, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as much
 # time as all the rest of a small run.
@@ -249,7 +250,7 @@ class Ovsdb:
         if record != ".":
             rows = [row for row in rows if record in (str(row.uuid), getattr(row, "name", None))]
         if len(rows) > 1:
-            raise Conflict(f"the table {table} has {len(rows)} rows that fit {record!r}; give the UUID of one")
+            raise Conflict(f"the table {table} has {len(rows)} rows that fit {shown(record)}; give the UUID of one")
         return rows[0] if rows else None
 
     def bridge_of(self, port: str) -> Row:

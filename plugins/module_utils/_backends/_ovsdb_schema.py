@@ -43,7 +43,7 @@ class Atom:
         """Return the value in its type, text standing in for numbers; raises ValueError("must be ...")."""
         result = _CANONICAL[self.type](self, value)
         if self.choices and result not in self.choices:
-            raise ValueError(f"must be one of {', '.join(map(str, self.choices))}, not {value!r}")
+            raise ValueError(f"must be one of {', '.join(map(str, self.choices))}, not {values.shown(value)}")
         if self.type == "string" and len(result) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters, not {len(result)}")
         return result
@@ -92,7 +92,7 @@ class Column:
             return self.empty
         if self.value is not None:
             if not isinstance(given, dict):
-                raise ValueError(f"must be a dictionary, not {given!r}")
+                raise ValueError(f"must be a dictionary, not {values.shown(given)}")
             return {self.map_key(name): self.value.canonical(item) for name, item in given.items()}
         atoms = sorted({self.key.canonical(item) for item in (given if isinstance(given, list) else [given])})
         if len(atoms) > self.most:
@@ -169,21 +169,21 @@ def _real(atom: Atom, value: Any) -> float:
         result = math.nan
     if math.isinf(result) or not atom.low <= result <= atom.high:
         bounds = "" if math.isinf(atom.low) else f" from {atom.low} to {atom.high}"
-        raise ValueError(f"must be a number{bounds}, not {value!r}")
+        raise ValueError(f"must be a number{bounds}, not {values.shown(value)}")
     return result
 
 
 def _boolean(_atom: Atom, value: Any) -> bool:
-    word = str(value).lower()
+    word = str(value).lower() if isinstance(value, (bool, str)) else ""
     if word not in ("true", "false"):
-        raise ValueError(f"must be true or false, not {value!r}")
+        raise ValueError(f"must be true or false, not {values.shown(value)}")
     return word == "true"
 
 
 def _string(_atom: Atom, value: Any) -> str:
     if isinstance(value, bool):
         value = str(value).lower()
-    return values.text(str(value) if isinstance(value, (int, float)) else value)
+    return values.text(values.written(value))
 
 
 def _uuid(atom: Atom, value: Any) -> str:
@@ -191,7 +191,7 @@ def _uuid(atom: Atom, value: Any) -> str:
         return str(uuid.UUID(value))
     except (AttributeError, TypeError, ValueError):
         row = f" of a row of {atom.table}" if atom.table else ""
-        raise ValueError(f"must be the UUID{row} (names are not looked up), not {value!r}") from None
+        raise ValueError(f"must be the UUID{row} (names are not looked up), not {values.shown(value)}") from None
 
 
 _CANONICAL: Mapping[str, Callable[[Atom, Any], Any]] = {

@@ -13,6 +13,8 @@ import os
 import re
 from typing import Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@:+/-]+)+")
 _TO_PATH = str.maketrans("./", "/.")
 
@@ -20,9 +22,10 @@ _TO_PATH = str.maketrans("./", "/.")
 def key(value: object) -> str:
     """Return a valid key; raises ValueError. No key leads out of /proc/sys/net."""
     if not isinstance(value, str) or not _KEY.fullmatch(value):
-        raise ValueError(f"must hold parameters of the network such as net.ipv4.conf.all.arp_ignore, not {value!r}")
+        example = "net.ipv4.conf.all.arp_ignore"
+        raise ValueError(f"must hold parameters of the network such as {example}, not {shown(value)}")
     if any(not name.strip("/") for name in value.split(".")):  # "/" and "//" would be the directories "." and ".."
-        raise ValueError(f"must hold parameters of the network, and {value!r} is none")
+        raise ValueError(f"must hold parameters of the network, and {shown(value)} is none")
     return value
 
 

@@ -38,21 +38,21 @@ _RA_MODES = ("ra-only", "slaac", "ra-stateless")
 def plain(value: Any) -> str:
     """Return text that stands for itself in dnsmasq's configuration."""
     if not isinstance(value, str) or len(value) > 255 or not _PLAIN.fullmatch(value):
-        raise ValueError(f"must be plain ASCII text without comma, quote, backslash or #, not {value!r}")
+        raise ValueError(f"must be plain ASCII text without comma, quote, backslash or #, not {values.shown(value)}")
     return value
 
 
 def path(value: str) -> str:
     """Return an absolute path, or the empty string."""
     if value and not (plain(value).startswith("/") and ".." not in value.split("/")):
-        raise ValueError(f"must be an absolute path, not {value!r}")
+        raise ValueError(f"must be an absolute path, not {values.shown(value)}")
     return value.rstrip("/") or value
 
 
 def ipv4(value: str) -> str:
     """Return an IPv4 address, or the empty string."""
     if value and values.family(values.address(value)) != 4:
-        raise ValueError(f"must be an IPv4 address, not {value!r}")
+        raise ValueError(f"must be an IPv4 address, not {values.shown(value)}")
     return value and values.address(value)
 
 
@@ -64,15 +64,16 @@ def mtu(value: int) -> int:
 def _label(value: str) -> str:
     name = values.hostname(value)
     if "." in name or _LIKE_A_LEASE.fullmatch(name):
-        raise ValueError(f"must be a host name without domain that is no number or time, not {value!r}")
+        raise ValueError(f"must be a host name without domain that is no number or time, not {values.shown(value)}")
     return name
 
 
 def _values_of(value: Any) -> list[str]:
     items = value if isinstance(value, list) else [value]
-    texts = [str(item) if isinstance(item, (int, float)) and not isinstance(item, bool) else item for item in items]
+    texts = [values.written(item) for item in items]
     if not texts or sum(len(plain(text)) + 1 for text in texts) > 256:
-        raise ValueError(f"must be a value or a list of values, at most 255 characters together, not {value!r}")
+        allowed = "must be a value or a list of values, at most 255 characters together"
+        raise ValueError(f"{allowed}, not {values.shown(value)}")
     return texts
 
 
@@ -160,7 +161,7 @@ def dhcp_options(items: list[Spec]) -> list[Spec]:
     for item in items:
         name, family = item["option"], item["family"]
         if not (_OPTION_NAME.fullmatch(name) or (name.isdecimal() and 1 <= int(name) <= (254, 65535)[family == 6])):
-            raise ValueError(f"must have a number or a name that dnsmasq knows as option, not {name!r}")
+            raise ValueError(f"must have a number or a name that dnsmasq knows as option, not {values.shown(name)}")
         item["option"] = str(int(name)) if name.isdecimal() else name.lower().replace("t1", "T1").replace("t2", "T2")
         if item["option"] in _OWN_OPTIONS[family]:
             raise ValueError(f"must not hold {name}; use the option {_OWN_OPTIONS[family][item['option']]}")

@@ -48,9 +48,9 @@ def _sysctls(parameters: dict[Any, Any]) -> dict[str, str]:
     for key, value in parameters.items():
         if isinstance(value, bool):
             value = int(value)
-        text = " ".join(values.text(str(value) if isinstance(value, int) else value).split())
+        text = " ".join(values.text(values.written(value)).split())
         if not text:
-            raise ValueError(f"must give {key} a value")
+            raise ValueError(f"must give {values.called(key)} a value")
         result[_sysctl.key(key)] = text
     return dict(sorted(result.items()))
 

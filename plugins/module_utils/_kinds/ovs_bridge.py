@@ -59,21 +59,22 @@ _DEFAULTS: Spec = {
 def _protocols(names: Any) -> list[str]:
     for name in names:
         if name not in _PROTOCOLS:
-            raise ValueError(f"must be a list of {', '.join(_PROTOCOLS)}, not {name!r}")
+            raise ValueError(f"must be a list of {', '.join(_PROTOCOLS)}, not {values.shown(name)}")
     return sorted(set(names))
 
 
 def _datapath_id(value: str) -> str:
     text = value.lower()
     if text and not re.fullmatch("[0-9a-f]{16}", text):
-        raise ValueError(f"must be 16 hexadecimal digits, not {value!r}")
+        raise ValueError(f"must be 16 hexadecimal digits, not {values.shown(value)}")
     return text
 
 
 def _controllers(targets: Any) -> list[str]:
     for target in targets:
         if not re.fullmatch(r"(ssl|tcp|unix|pssl|ptcp|punix):\S+", str(target)):
-            raise ValueError(f"must be a list of connection methods such as tcp:192.0.2.1:6653, not {target!r}")
+            example = "tcp:192.0.2.1:6653"
+            raise ValueError(f"must be a list of connection methods such as {example}, not {values.shown(target)}")
     return sorted(set(targets))
 
 

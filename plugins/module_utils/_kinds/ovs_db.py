@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
@@ -28,15 +29,30 @@ _MAKERS = ("ovs_bridge", "ovs_port_vlan", "ovs_tunnel")
 _MADE = ("Bridge", "Port", "Interface")
 
 
-def _names(value: Mapping[Any, Any]) -> dict[str, Any]:
-    return {values.text(name): item for name, item in value.items()}
+def _columns(value: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what the schema of any database allows; its types are the server's to tell."""
+    return {values.text(name): _column(item) for name, item in value.items()}
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {values.text(values.written(key)): _single(item) for key, item in value.items()}
+    return [_single(item) for item in value] if isinstance(value, list) else _single(value)
+
+
+def _single(value: Any) -> Any:
+    if not isinstance(value, (str, int, float, type(None))) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"must hold single values, or lists or dictionaries of them, not {values.shown(value)}")
+    values.written(value)  # refuses what no text can hold
+    return value
 
 
 def _keys(value: Mapping[Any, Any]) -> dict[str, Any]:
     for name, keys in value.items():
         if not isinstance(keys, dict):
-            raise ValueError(f"must hold a dictionary for each column, not {keys!r} for {name}")
-    return _names(value)
+            given = f"{values.shown(keys)} for {values.called(name)}"
+            raise ValueError(f"must hold a dictionary for each column, not {given}")
+    return _columns(value)
 
 
 class OvsDb(Kind):
@@ -48,7 +64,7 @@ class OvsDb(Kind):
         "table": Option(required=True, canonical=values.text, role=Role.IDENTITY),
         "record": Option(default=".", canonical=values.text, role=Role.IDENTITY),
         "state": STATE,
-        "columns": Option(type="dict", canonical=_names),
+        "columns": Option(type="dict", canonical=_columns),
         "keys": Option(type="dict", canonical=_keys, public=True),
     }
 

@@ -39,10 +39,10 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-fA-F]+")
 
 def _cookie(value: str) -> str:
     if not re.fullmatch(r"[0-9]{1,20}|0x[0-9a-f]{1,16}", value.lower()):
-        raise ValueError(f"must be a number of 64 bits, decimal or such as 0x1f, not {value!r}")
+        raise ValueError(f"must be a number of 64 bits, decimal or such as 0x1f, not {values.shown(value)}")
     number = int(value, 16 if value.lower().startswith("0x") else 10)
     if not 1 <= number <= _MAX_COOKIE:
-        raise ValueError(f"must be from 1 to {_MAX_COOKIE:#x}, not {value!r}")
+        raise ValueError(f"must be from 1 to {_MAX_COOKIE:#x}, not {values.shown(value)}")
     return f"{number:#x}"
 
 
@@ -50,7 +50,8 @@ def _texts(flows: Any) -> list[str]:
     result = [" ".join(values.text(flow).split()) for flow in flows]
     for flow in result:
         if not flow or "#" in flow:
-            raise ValueError(f"must hold flows such as 'priority=10,ip actions=drop', without comments, not {flow!r}")
+            example = "'priority=10,ip actions=drop'"
+            raise ValueError(f"must hold flows such as {example}, without comments, not {values.shown(flow)}")
     return result
 
 
