@@ -24,6 +24,7 @@ _SHOWN_DEPTH = 3
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]*")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")  # dev_valid_name() of the kernel refuses colons
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOSTNAME_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
@@ -115,33 +116,28 @@ def text(value: Any) -> str:
     return value
 
 
-def _name(value: Any, limit: int) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
-        allowed = "must consist of letters, digits and _.:@+- and start with a letter or digit"
+def _name(value: Any, form: re.Pattern[str], characters: str, limit: int) -> str:
+    if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
+        allowed = f"must consist of letters, digits and {characters} and start with a letter or digit"
         raise ValueError(f"{allowed}, not {shown(value)}")
-    if len(value.encode()) > limit:
+    if len(value) > limit:
         raise ValueError(f"must have at most {limit} characters, not {len(value)} ({shown(value)})")
     return value
 
 
 def interface_name(value: Any) -> str:
     """Return a name that Linux and OVS accept for an interface (at most 15 bytes)."""
-    return _name(value, IFNAMSIZ - 1)
+    return _name(value, _INTERFACE, "_.@+-", IFNAMSIZ - 1)
 
 
 def object_name(value: Any) -> str:
     """Return a name fit for a namespace, a file or a unit (at most 64 characters, never a path)."""
-    return _name(value, 64)
+    return _name(value, _NAME, "_.:@+-", 64)
 
 
 def word(value: Any) -> str:
     """Return a name of letters, digits and _.- (at most 48), fit for an nft table, a unit and a directory."""
-    if not isinstance(value, str) or not _WORD.fullmatch(value) or ".." in value:
-        allowed = "must consist of letters, digits and _.- and start with a letter or digit"
-        raise ValueError(f"{allowed}, not {shown(value)}")
-    if len(value) > 48:
-        raise ValueError(f"must have at most 48 characters, not {len(value)} ({shown(value)})")
-    return value
+    return _name(value, _WORD, "_.-", 48)
 
 
 def mac(value: Any) -> str:
