@@ -127,6 +127,8 @@ def _name(value: Any, form: re.Pattern[str], characters: str, limit: int) -> str
 
 def interface_name(value: Any) -> str:
     """Return a name that Linux and OVS accept for an interface (at most 15 bytes)."""
+    if value in ("all", "default"):
+        raise ValueError(f"must not be {value}, which stands for more than one interface in the kernel's parameters")
     return _name(value, _INTERFACE, "_.@+-", IFNAMSIZ - 1)
 
 

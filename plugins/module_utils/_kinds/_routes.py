@@ -121,8 +121,9 @@ def check_gateways(
 ) -> None:
     """Raise InvalidValue for a gateway that the kernel will not find on the interface, or on any of the namespace.
 
-    ``addresses`` are those that will be there.
+    ``addresses`` are those that will be there. So it is with a source that is no address of the namespace.
     """
+    _check_sources(node, namespace, addresses, routes)
     own = [ipaddress.ip_interface(address) for address in addresses]
     reached = [address.network for address in own]
     reached += [ipaddress.ip_network(route["destination"]) for route in routes if "via" not in route]
@@ -144,6 +145,23 @@ def check_gateways(
         raise InvalidValue(
             f"the gateway {gateway} of {route['destination']} is not on-link; "
             f"give {place} an address in its subnet, or set onlink: true"
+        )
+
+
+def _check_sources(node: Node, namespace: Optional[str], addresses: Iterable[str], routes: Iterable[Spec]) -> None:
+    wanted = {route["source"]: route["destination"] for route in routes if "source" in route}
+    if not wanted:
+        return
+    legs = [spec for spec in node.declarations("ip_interface") if spec["namespace"] == namespace]
+    legs += (node.declared("netns_router", namespace) or {}).get("interfaces") or []
+    known = {
+        cidr.partition("/")[0] for cidrs in (addresses, *(leg["addresses"] or () for leg in legs)) for cidr in cidrs
+    }
+    for name in node.netlink.links(namespace):
+        known |= {address.local for address in node.netlink.addresses(namespace, name)}
+    for source in sorted(wanted.keys() - known):
+        raise InvalidValue(
+            f"the source {source} of {wanted[source]} is no address that is there; give it to an interface first"
         )
 
 

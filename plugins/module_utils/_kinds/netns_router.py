@@ -30,6 +30,7 @@ _OWN_OPTION = {
     "rp_filter": re.compile(r"net\.ipv4\.conf\.[^.]+\.rp_filter"),
 }
 _PARAMETERS = (*_FORWARDING, "rp_filter", "sysctls")
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
 _OF_INTERFACE = re.compile(r"(net\.ipv[46]\.(?:conf|neigh))\.([^.]+)\.(.+)")
 
 
@@ -43,12 +44,17 @@ def _interfaces(legs: list[Spec]) -> list[Spec]:
     return result
 
 
+def _word(text: str) -> str:
+    """Return a number as the kernel shows it, anything else as it is."""
+    return str(int(text)) if _NUMBER.fullmatch(text) else text
+
+
 def _sysctls(parameters: dict[Any, Any]) -> dict[str, str]:
     result = {}
     for key, value in parameters.items():
         if isinstance(value, bool):
             value = int(value)
-        text = " ".join(values.text(values.written(value)).split())
+        text = " ".join(map(_word, values.text(values.written(value)).split()))
         if not text:
             raise ValueError(f"must give {values.called(key)} a value")
         result[_sysctl.key(key)] = text
@@ -106,8 +112,8 @@ class NetnsRouter(Kind):
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Legs are in the namespace; those that are not there yet come from the root namespace as they are."""
         result = {**(have or {}), **given(self.options, want), "lo": True}
-        forwarding = [key for option, key in _FORWARDING.items() if want[option]]
-        _require_parameters(node, want["name"] if have else None, [*forwarding, *(want["sysctls"] or ())])
+        forwarding = {key: "1" for option, key in _FORWARDING.items() if want[option]}
+        _require_parameters(node, want["name"] if have else None, {**forwarding, **(want["sysctls"] or {})})
         if want["interfaces"] is not None:
             there = _by_name(_legs(node, want["name"], want["interfaces"]))
             result["interfaces"] = [
@@ -266,13 +272,21 @@ def _parameters(node: Node, namespace: str, want: Spec) -> Spec:
     return result
 
 
-def _require_parameters(node: Node, namespace: Optional[str], parameters: Iterable[str]) -> None:
-    """Raise Conflict for a parameter that the kernel does not have; an interface may yet come."""
+def _require_parameters(node: Node, namespace: Optional[str], parameters: Spec) -> None:
+    """Raise an error for a parameter that the kernel does not have, or that holds numbers and is to hold others.
+
+    An interface may yet come.
+    """
     general = {key: _OF_INTERFACE.sub(r"\1.default.\3", key) for key in parameters}
     found = node.netlink.read_sysctls(namespace, general.values())
     for key, looked_up in general.items():
-        if found[looked_up] is None:
+        there = found[looked_up]
+        if there is None:
             raise Conflict(f"the kernel has no parameter {key}; is it misspelt, or a kernel module missing?")
+        numbers, given = ([bool(_NUMBER.fullmatch(word)) for word in text.split()] for text in (there, parameters[key]))
+        if numbers and all(numbers) and given != numbers:
+            what = "a whole number" if len(numbers) == 1 else f"{len(numbers)} whole numbers"
+            raise InvalidValue(f"sysctls.{key} must be {what}, such as {there}, not {values.shown(parameters[key])}")
 
 
 def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:

@@ -71,8 +71,8 @@ def _datapath_id(value: str) -> str:
 
 
 def _controllers(targets: Any) -> list[str]:
-    for target in targets:
-        if not re.fullmatch(r"(ssl|tcp|unix|pssl|ptcp|punix):\S+", str(target)):
+    for target in map(values.text, targets):
+        if not re.fullmatch(r"(ssl|tcp|unix|pssl|ptcp|punix):\S+", target):
             example = "tcp:192.0.2.1:6653"
             raise ValueError(f"must be a list of connection methods such as {example}, not {values.shown(target)}")
     return sorted(set(targets))

@@ -114,3 +114,47 @@ def test_canonical_forms(function: Callable[[Any], Any], value: Any, canonical: 
 def test_refusals_show_the_value(function: Callable[[Any], Any], value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         function(value)
+
+
+def _nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _level in range(levels):
+        value = [value]
+    return value
+
+
+class _Mute:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "'plain'"),
+        ("two\nlines\x1b[31m\u2028\ud800", r"'two\nlines\x1b[31m\u2028\ud800'"),
+        (5, "5"),
+        (None, "None"),
+        ({"a": [1, "x"]}, "{'a': [1, 'x']}"),
+        ([], "[]"),
+        (10**5000, "a number of 16610 bits"),
+        (_nested(100_000), "[[[[...]]]]"),
+        (_Mute(), "a _Mute"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",  # pytest cannot show all of them either
+)
+def test_values_are_shown_on_one_line(value: Any, text: str) -> None:
+    assert values.shown(value) == text
+
+
+@pytest.mark.parametrize("value", [["x" * 10_000], list(range(10_000)), {str(n): n for n in range(10_000)}])
+def test_no_more_is_shown_than_a_line_can_hold(value: Any) -> None:
+    assert len(values.shown(value)) == values.SHOWN
+    assert values.shown(value).endswith("...")
+
+
+def test_names_are_quoted_only_where_they_are_odd() -> None:
+    assert values.called("br-int") == "br-int"
+    assert values.called("br\nint") == r"'br\nint'"
+    assert values.called(7) == "7"
+    assert values.called("") == "''"

@@ -99,7 +99,7 @@ def documents() -> list[dict[str, Any]]:
             },
         ],
     }
-    return [sample(), full]
+    return [sample(), sample(), full]  # the last one takes four times as long as the others
 
 
 def roles() -> list[dict[str, Any]]:
