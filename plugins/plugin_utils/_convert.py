@@ -48,6 +48,14 @@ def text(value: Any) -> str:
     return str(result)
 
 
+def node(value: Any) -> str:
+    """Return the name of a host of the inventory (RFC 1035 has the limit)."""
+    result = text(value)
+    if len(result) > 253:
+        raise ValueError(f"must have at most 253 characters, not {len(result)}")
+    return result
+
+
 def choice(*choices: str) -> Callable[[Any], str]:
     """Return a function that accepts only these words."""
 

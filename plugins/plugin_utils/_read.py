@@ -165,7 +165,7 @@ def _dhcp(reader: Reader) -> Dhcp:
         domain=reader.get("domain", _values.hostname, ""),
         options=_dhcp_options(reader),
         hosts=reader.children("hosts", _reservation),
-        node=reader.get("node", _convert.text, ""),
+        node=reader.get("node", _convert.node, ""),
         address=reader.get("address", _convert.address4, None),
         address6=reader.get("address6", _convert.address6, None),
         path=reader.path,
@@ -206,7 +206,7 @@ def _reservation(reader: Reader) -> Reservation:
 def _router(reader: Reader) -> Router:
     return Router(
         name=reader.get("name", _convert.name, "", required=True),
-        node=reader.get("node", _convert.text, "", required=True),
+        node=reader.get("node", _convert.node, "", required=True),
         external=reader.child("external", _external_leg),
         routes_between=None if reader.raw("routes_between") is None else reader.values("routes_between", _group),
         trunk=reader.get("legs", _convert.choice("access", "trunk"), "access") == "trunk",
@@ -239,7 +239,7 @@ def _guest(reader: Reader, owner: str, defaults: Mapping[str, Any]) -> Guest:
     name = reader.get("name", _convert.label, "", required=True)
     return Guest(
         name=name,
-        node=reader.get("node", _convert.text, "", required=True),
+        node=reader.get("node", _convert.node, "", required=True),
         nics=_nics(reader, owner, name),
         settings={"memory": DEFAULT_MEMORY, "vcpus": DEFAULT_VCPUS, **defaults, **_guest_settings(reader)},
         path=reader.path,

@@ -156,6 +156,8 @@ class OvsBridge(Kind):
                 f"it is a {'fake bridge under ' + have['parent'] if have['parent'] else 'real bridge'} "
                 f"and cannot become {'a fake bridge under ' + parent if parent else 'a real one'}; remove it first"
             )
+        if parent:
+            _refuse_twin(node, want, parent)
         return super().desired(node, have, want)
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
@@ -197,6 +199,17 @@ class OvsBridge(Kind):
             ours = port.external_ids.get(OWNER_KEY) == node.settings.owner
             if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
                 yield f"port {port.name}"
+
+
+def _refuse_twin(node: Node, want: Spec, parent: str) -> None:
+    """Raise Conflict when another fake bridge is the same VLAN of the parent, which Open vSwitch could not tell apart."""
+    bridge = node.ovsdb.find("Bridge", parent)
+    there = {port.name: optional(port.tag, 0) for port in (bridge.ports if bridge else ()) if port.fake_bridge}
+    there = {name: vlan for name, vlan in there.items() if not node.removed(OvsBridge.name, name)}
+    there.update({spec["name"]: spec["vlan"] for spec in node.declarations(OvsBridge.name) if spec["parent"] == parent})
+    for name, vlan in there.items():
+        if vlan == want["vlan"] and name != want["name"]:
+            raise Conflict(f"the fake bridge {name} is VLAN {vlan} of {parent} already; use that, or remove it first")
 
 
 def _loses_flows(desired: Spec, changes: Mapping[str, Any]) -> bool:

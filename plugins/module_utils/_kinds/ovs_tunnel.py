@@ -49,6 +49,15 @@ def _key(value: str) -> str:
     return value if value in ("", "flow") else str(values.integer(0, 2**32 - 1)(value))
 
 
+def _endpoint(value: Any) -> str:
+    """Return the address of a host; Open vSwitch makes no tunnel to a group or to nowhere."""
+    address = values.address(value)
+    ip = ipaddress.ip_address(address)
+    if ip.is_multicast or ip.is_unspecified:
+        raise ValueError(f"must be the address of a host, and {address} is none")
+    return address
+
+
 def _byte(value: str) -> str:
     return value if value == "inherit" else str(values.integer(0, 255)(value))
 
@@ -78,9 +87,9 @@ class OvsTunnel(Kind):
         "state": STATE,
         "bridge": Option(canonical=values.interface_name),
         "type": Option(choices=_TYPES),
-        "remote": Option(canonical=values.address),
-        "remotes": Option(type="list", elements="str", canonical=values.unique(values.address)),
-        "local_ip": Option(canonical=lambda address: address and values.address(address)),
+        "remote": Option(canonical=_endpoint),
+        "remotes": Option(type="list", elements="str", canonical=values.unique(_endpoint)),
+        "local_ip": Option(canonical=lambda address: address and _endpoint(address)),
         "key": Option(canonical=_key, public=True),
         "dst_port": Option(type="int", canonical=values.port_number),
         "ttl": Option(canonical=_byte),
