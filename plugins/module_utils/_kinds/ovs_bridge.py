@@ -202,7 +202,7 @@ class OvsBridge(Kind):
 
 
 def _refuse_twin(node: Node, want: Spec, parent: str) -> None:
-    """Raise Conflict when another fake bridge is the same VLAN of the parent, which Open vSwitch could not tell apart."""
+    """Raise Conflict when another fake bridge is the same VLAN of the parent: Open vSwitch allows one."""
     bridge = node.ovsdb.find("Bridge", parent)
     there = {port.name: optional(port.tag, 0) for port in (bridge.ports if bridge else ()) if port.fake_bridge}
     there = {name: vlan for name, vlan in there.items() if not node.removed(OvsBridge.name, name)}
