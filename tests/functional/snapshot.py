@@ -20,7 +20,11 @@ MEASURED = {
     "Controller": {"status", "is_connected", "role"},
 }
 # What a row has anew each time it is made, and counters of changes.
-NAMED_ANEW = {"Open_vSwitch": {"next_cfg", "cur_cfg"}, "Interface": {"ofport", "ifindex", "mac_in_use"}}
+NAMED_ANEW = {
+    "Open_vSwitch": {"next_cfg", "cur_cfg"},
+    "Bridge": {"datapath_id", "datapath_version"},
+    "Interface": {"ofport", "ifindex", "mac_in_use"},
+}
 _FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt")
 
 
@@ -76,7 +80,8 @@ def _links(namespace: Optional[str], anew: bool) -> list[Any]:
             for key in ("tentative", "valid_life_time", "preferred_life_time"):
                 address.pop(key, None)
         if anew:
-            for key in ("ifindex", "link_index", "link_netnsid"):
+            drawn = ("address",) if item.get("linkinfo", {}).get("info_kind") == "tun" else ()  # by Open vSwitch
+            for key in ("ifindex", "link_index", "link_netnsid", *drawn):
                 item.pop(key, None)
             item["linkinfo"] = {key: value for key, value in item.get("linkinfo", {}).items() if key != "info_data"}
         item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link" or not anew]

@@ -203,6 +203,15 @@ KINDS: dict[str, list[dict[str, Any]]] = {
         },
         {"name": "other", "namespace": "nvtns", "sources": ["10.1.0.0/24"]},
     ],
+    "packet_filter": [
+        {
+            "name": "filter",
+            "namespace": "nvtns",
+            "state": "present",
+            "blocked": [{"interface": "nvtl0", "destinations": ["10.0.20.0/24", "2001:db8:20::/64"]}],
+        },
+        {"name": "other", "isolated_interfaces": ["nvtx0", "nvtx1"]},
+    ],
     "dnsmasq_netns": [
         {
             "name": "nvtdhcp",
