@@ -216,7 +216,7 @@ def _router(reader: Reader) -> Router:
 
 def _group(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) < 2:
-        raise ValueError(f"must be a list of two networks or more, not {value!r}")
+        raise ValueError(f"must be a list of two networks or more, not {_values.shown(value)}")
     return tuple(_convert.name(item) for item in value)
 
 
