@@ -171,7 +171,11 @@ def test_what_is_absent_in_a_row_that_is_not_there_is_absent() -> None:
         ("Interface", {"columns": {"error": "x"}}, "columns.error is written by Open vSwitch itself"),
         ("Port", {"keys": {"tag": {"a": 1}}}, "keys.tag is no map; use columns"),
         ("Port", {"keys": {"other_config": 1}}, "keys must hold a dictionary for each column, not 1 for other_config"),
-        ("Port", {"keys": {"other_config": {"a": [1]}}}, "keys must hold single values, or lists or dictionaries of them, not [1]"),
+        (
+            "Port",
+            {"keys": {"other_config": {"a": [1]}}},
+            "keys must hold single values, or lists or dictionaries of them, not [1]",
+        ),
         ("Port", {"columns": {"a": {}}, "keys": {"a": {}}}, "a is in columns and in keys; use one of them"),
         ("Port", {}, "columns or keys is required"),
         ("Port", {"columns": {"interfaces": []}, "state": "absent"}, "columns.interfaces must have a value"),
