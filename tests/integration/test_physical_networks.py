@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
+import yaml
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
 from netvirt_testing.lab import Lab
+from netvirt_testing.paths import ROOT
 
 NODES = ("compute1", "compute2")
 UPSTREAM = "203.0.113.1"
@@ -44,10 +46,12 @@ def document(networks: list[dict[str, Any]], **uplink: Any) -> dict[str, Any]:
 
 
 SAME = [network("a", 10, 10), network("b", 20, 20), network("c", 30, 30), network("f", 7, None)]
-CROSSED = [network("a", 1, 100), network("b", 2, 200), network("c", 100, 1), network("f", 7, None)]
-LOCAL = [
-    {"name": name, "mode": "isolated", "vlan": vlan, "network_type": "local"} for vlan, name in enumerate(NAMES, 10)
-]
+
+
+def example(name: str) -> dict[str, Any]:
+    """Return the document of an example."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "examples" / name / "fabric.yml").read_text(encoding="utf-8"))
+    return document
 
 
 class Fleet:
@@ -110,7 +114,7 @@ def fleet(lab: Lab) -> Iterator[Fleet]:
     result.guests_up()
     yield result
     result.guests_down()
-    result.apply(document(CROSSED, interface="eth2"), "absent")
+    result.apply(example("trunk_uplink"), "absent")
     for node in NODES:
         assert lab.run(node, ["ovs-vsctl", "list-br"]).stdout == ""
 
@@ -123,7 +127,7 @@ def test_a_trunk_uplink_carries_vlans_and_an_untagged_network(fleet: Fleet) -> N
 
 
 def test_an_access_uplink_carries_one_network(fleet: Fleet) -> None:
-    fleet.apply(document([network("f", 7, None)], interface="eth2"))
+    fleet.apply(example("access_uplink"))
     assert fleet.reached("f1") == {"f2", "upstream"}
     trunks = fleet.lab.run(NODES[0], ["ovs-vsctl", "get", "Port", "eth2", "trunks"]).stdout.strip()
     assert trunks == "[0]"
@@ -131,7 +135,7 @@ def test_an_access_uplink_carries_one_network(fleet: Fleet) -> None:
 
 def test_vlans_are_translated_and_nothing_passes_without_the_flows(fleet: Fleet) -> None:
     """VLAN 1 inside is 100 on the wire and the other way round, so a missed translation would show."""
-    variables = document(CROSSED, interface="eth2")
+    variables = example("trunk_uplink")
     fleet.apply(variables)
     assert fleet.reachable() == partners()
     assert fleet.apply(variables) == dict.fromkeys(NODES, False)
@@ -156,14 +160,7 @@ def test_a_linux_bridge_joins_the_segment(fleet: Fleet) -> None:
 
 
 def test_a_local_network_stays_on_its_node(fleet: Fleet) -> None:
-    here = {
-        "fabric_networks": LOCAL[:2],
-        "fabric_guests": [
-            {"name": "a1", "node": NODES[0], "network": "a"},
-            {"name": "b1", "node": NODES[0], "network": "a"},
-            {"name": "a2", "node": NODES[1], "network": "b"},
-        ],
-    }
+    here = example("local")
     fleet.apply(here)
     assert fleet.reached("a1") == {"b1"}
     assert fleet.reached("a2") == set()

@@ -59,7 +59,7 @@ def refusal(call: Callable[[], Any], given: Any) -> tuple[Any, Optional[str]]:
     except NetvirtError as error:
         message = str(error)
     except Exception as error:
-        pytest.fail(f"{type(error).__name__}: {error} for {shown(given)}: {_written(given)}")
+        raise AssertionError(f"{type(error).__name__}: {error} for {shown(given)}: {_written(given)}") from error
     assert message
     assert message.isprintable(), (message, shown(given))
     assert len(message) < _LONGEST, message[:1000]

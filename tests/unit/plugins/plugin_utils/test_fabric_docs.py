@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +17,19 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_m
 PAGE = (ROOT / "docs/fabric_document.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 MTUS = re.findall(r"^\| (\w+)[^|]*, IPv([46]) \| \d+ \| 4 \| (\d+) \|$", PAGE, re.MULTILINE)
+
+
+DIRECTORIES = sorted(path.parent for path in (ROOT / "examples").glob("*/fabric.yml"))
+
+
+@pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
+def test_every_example_is_described_and_run_by_a_test(directory: Path) -> None:
+    """The tests that run it are named in its page, and name it themselves."""
+    page = (directory / "README.md").read_text(encoding="utf-8")
+    tests = re.findall(r"`(tests/integration/test_\w+\.py)`", page)
+    assert tests
+    assert all(re.search(rf"\b{directory.name}\b", (ROOT / test).read_text(encoding="utf-8")) for test in tests)
+    assert f"(examples/{directory.name}/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

@@ -9,7 +9,6 @@ import re
 import shlex
 from typing import Any, Callable, Optional
 
-import pytest
 from ansible.errors import AnsibleFilterError
 from fabric_samples import NODES, facts_of, sample
 
@@ -126,7 +125,7 @@ def refusal(call: Callable[[], Any], given: Any) -> tuple[Any, Optional[str]]:
     except AnsibleFilterError as error:
         message = str(error)
     except Exception as error:
-        pytest.fail(f"{type(error).__name__}: {error} for {shown(given)}: {_written(given)}")
+        raise AssertionError(f"{type(error).__name__}: {error} for {shown(given)}: {_written(given)}") from error
     for line in message.split("\n"):
         assert line.strip()
         assert line.isprintable(), (line, shown(given))
