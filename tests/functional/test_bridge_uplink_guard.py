@@ -142,6 +142,7 @@ def duration(resources: list[Any]) -> float:
 
 
 @pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)  # a point takes seconds
 def test_run_is_killed_when_guarded(bridge: str) -> None:
     """SIGKILL at several points: when all has come to rest, everything is as it was before, and never half."""
     before = everything()
@@ -159,6 +160,7 @@ def test_run_is_killed_when_guarded(bridge: str) -> None:
 
 
 @pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)  # a point takes seconds
 def test_guard_is_killed_while_it_moves(bridge: str) -> None:
     before = everything()
     for point in range(POINTS):
