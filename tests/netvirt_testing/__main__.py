@@ -28,6 +28,7 @@ GROUPS: dict[str, Group] = {
     "fleet": suites.fleet,
     "vm": suites.vm,
 }
+ON_REQUEST = {"vm"}  # It takes longer than all others together, where machines are emulated.
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] molecule [NAME...]"""
@@ -59,7 +60,8 @@ def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
         return {"molecule": lambda tally, request: molecule.run(tally, request, names)}, request
     if unknown := [name for name in options.groups if name not in GROUPS]:
         parser.error(f"unknown group {unknown[0]}; there are {', '.join(GROUPS)} and scenario NAME")
-    return {name: GROUPS[name] for name in options.groups or GROUPS}, request
+    names = options.groups or [name for name in GROUPS if name not in ON_REQUEST]
+    return {name: GROUPS[name] for name in names}, request
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
