@@ -29,7 +29,8 @@ KINDS = [BRIDGE, pytest.param(VLAN, marks=vlans), pytest.param(BOND, marks=bondi
 def by_hand(clean_node: None) -> Iterator[None]:
     """Wires and a bridge of others, and nothing of ours when the test is over."""
     ip("link", "add", "nvtp", "up", "type", "veth", "peer", "name", "nvtq")
-    ip("link", "add", "nvtbr2", "alias", "netvirt:nvt2", "type", "bridge")
+    ip("link", "add", "nvtbr2", "type", "bridge")
+    ip("link", "set", "nvtbr2", "alias", "netvirt:nvt2")
     yield
     for name in ("nvtbr.5", "nvttap"):
         ip("link", "delete", name, check=False)
