@@ -139,6 +139,7 @@ def test_a_wrong_vlan_undoes_itself_and_the_play_says_so(lab: Lab) -> None:
     assert not apply(lab, gone(bridge))["failed"]
 
 
+@pytest.mark.parametrize("bridge", ["openvswitch"], indirect=True)  # a moment takes ten seconds
 def test_a_killed_session_leaves_nothing_half(lab: Lab, bridge: dict[str, Any]) -> None:
     before = places(lab)
     options = {"resources": [bridge, uplink(bridge=BRIDGE, confirm_timeout=5)], "timeout": 30}
