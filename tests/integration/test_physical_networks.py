@@ -66,7 +66,7 @@ class Fleet:
         changed = {}
         for node in NODES:
             resources = compile_node(variables, node, facts, NODES, state)["resources"]
-            result = self.lab.module(node, "apply", {"owner": "fabric", "resources": resources})
+            result = self.lab.module(node, "apply", {"owner": "fabric", "resources": resources, "purge": True})
             assert not result["failed"], result
             changed[node] = bool(result["changed"])
         return changed
