@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +40,7 @@ def ensure(lab: Lab) -> list[str]:
         return []
     with exclusive(lab.cache, "build images", timeout=rootfs.BUILD_TIMEOUT):
         for left in lab.cache.glob(".build-*"):
-            shutil.rmtree(left)
+            _remove(left)
         missing = {path: builder for path, builder in wanted(lab).items() if not path.exists()}
         with concurrent.futures.ThreadPoolExecutor() as pool:
             done = [pool.submit(_build, path, builder) for path, builder in missing.items()]
@@ -67,8 +66,12 @@ def _remove_predecessors(path: Path) -> None:
     for other in path.parent.glob(f"{sort}-*"):
         handle = os.open(other, os.O_RDONLY)
         if other != path and try_lock(handle):
-            run(f"remove {other}", ["rm", "-rf", "--one-file-system", other], timeout=120)
+            _remove(other)
         os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    run(f"remove {path}", ["rm", "-rf", "--one-file-system", path], timeout=120)
 
 
 def hold(path: str) -> None:

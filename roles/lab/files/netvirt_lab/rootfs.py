@@ -15,6 +15,8 @@ from .system import LabError, run
 FILES = Path(__file__).parent.parent
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 BUILD_TIMEOUT = 1200  # seconds
+# What mmdebstrap mounts and starts is gone with it, and it with the program that started it, also when they are killed.
+CONFINED = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 APT_SETTINGS = re.compile(r"Acquire::(http|https|Retries|ForceIPv[46]|Check-)[^ ]* \"")
 
 NODE_PACKAGES = [
@@ -58,7 +60,7 @@ def build(lab: Lab, suite: str, target: Path) -> None:
 
 def bootstrap(lab: Lab, suite: str, target: Path, options: list[str]) -> None:
     """Run mmdebstrap with the distribution's mirror and this machine's settings of how to reach it."""
-    argv = ["mmdebstrap", "--mode=root", "--format=directory", *options,
+    argv = [*CONFINED, "mmdebstrap", "--mode=root", "--format=directory", *options,
             '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"',
             *(f"--aptopt={line}" for line in _apt_settings()), suite, str(target)]  # fmt: skip
     mirror, security = mirrors(lab)
