@@ -61,7 +61,7 @@ def start(node: Node, request: Request, seconds: int) -> str:
     node.systemd.run_detached(
         f"netvirt-uplink-{token[:8]}.service",
         f"Move of {request.nic}, undone unless it is confirmed",
-        [_program.python(), "-I", PROGRAM, REQUEST],
+        [_program.python(), "-I", PROGRAM, REQUEST, token],
     )
     deadline = time.monotonic() + _MOVE_SECONDS
     while True:
@@ -230,10 +230,15 @@ class Guard:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Guard the move that a file asks for; return the exit status. One other than 0 has systemd start it again."""
-    order = _read(arguments[0])
-    if order is None:
-        _say(f"{arguments[0]} is missing")
+    """Guard the move that a file asks for, under a token; return the exit status.
+
+    One other than 0 has systemd start it again, as after a kill. By then, the file may ask for another move, which has
+    a guard of its own.
+    """
+    path, token = arguments
+    order = _read(path)
+    if order is None or order["token"] != token:
+        _say(f"{path} does not ask for the move {token} any more")
         return 0
     Guard(order).run()
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from engine import output
@@ -26,6 +27,9 @@ def nic() -> Iterator[None]:
     for address in ("10.99.0.1/24", "10.99.1.1/24", "2001:db8:99::1/64"):
         ip("address", "add", address, "dev", "wire", *(["nodad"] if ":" in address else []), namespace=NEIGHBOUR)
     ip("route", "add", "default", "via", "10.99.0.2", namespace=NEIGHBOUR)
+    detection = Path(f"/proc/sys/net/ipv6/conf/{NIC}/accept_dad")
+    usual = detection.read_text(encoding="ascii")
+    detection.write_text("0", encoding="ascii")  # The link-local address would be tentative for a second or two.
     ip("link", "set", NIC, "up")
     for words in (
         ["10.99.0.2/24", "brd", "+"],
@@ -45,10 +49,12 @@ def nic() -> Iterator[None]:
         ["2001:db8:100::/48", "via", "2001:db8:99::1", "proto", "static", "metric", "7"],
     ):
         ip(*(["-6"] if ":" in words[0] else []), "route", "add", *words)
-    for _attempt in range(100):  # link-local addresses are tentative at first, and their routes follow
-        if "tentative" not in output("ip", "address", "show", "dev", NIC):
+    for _attempt in range(100):  # The address comes with the carrier.
+        shown = output("ip", "-6", "address", "show", "dev", NIC, "scope", "link")
+        if shown and "tentative" not in shown:
             break
         time.sleep(0.1)
+    detection.write_text(usual, encoding="ascii")
     yield
     remove()
 

@@ -106,11 +106,23 @@ def test_guard_is_stopped(bridge: str) -> None:
 @pytest.mark.usefixtures("connection")
 def test_guard_is_killed_while_it_waits(bridge: str) -> None:
     before = everything()
-    apply([uplink(confirm_timeout=10)])
+    apply([uplink(confirm_timeout=5)])
     (process,) = guards()
     os.kill(process, signal.SIGKILL)
     wait_for_guard()
     assert everything() == before
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)
+def test_guard_of_an_earlier_move_leaves_a_later_one_alone(bridge: str) -> None:
+    """As when it was killed before it began, and systemd starts it again."""
+    moving = apply([uplink(confirm_timeout=300)])
+    argv = [sys.executable, "-I", guard.PROGRAM, guard.REQUEST, "0" * 32]
+    assert subprocess.run(argv, check=False, timeout=10).returncode == 0
+    assert guard.confirm(moving.unconfirmed)["phase"] == guard.CONFIRMED
+    wait_for_guard(5)
+    assert moved()
 
 
 @pytest.mark.usefixtures("connection")
@@ -163,17 +175,17 @@ def test_run_is_killed_when_guarded(bridge: str) -> None:
 @pytest.mark.parametrize("bridge", ["netdev"], indirect=True)  # a point takes seconds
 def test_guard_is_killed_while_it_moves(bridge: str) -> None:
     before = everything()
-    for point in range(POINTS):
+    for delay in (0, 0.2, 0.4):
         process = started([uplink(confirm_timeout=5)])
         deadline = time.monotonic() + 60
         while not guards() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.1 * point)
+        time.sleep(delay)
         for pid in guards():
             os.kill(pid, signal.SIGKILL)
         process.wait(timeout=120)
         wait_for_guard()
-        assert everything() == before, f"point {point}"
+        assert everything() == before, f"after {delay} s"
 
 
 def test_run_is_killed_when_not_guarded(bridge: str) -> None:
