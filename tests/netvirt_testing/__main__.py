@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
 
 from netvirt_testing import lint, molecule, sanity, suites
+from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
+from netvirt_testing.paths import LOGS
 from netvirt_testing.report import Tally, summary, timed
 from netvirt_testing.suites import Request
 
@@ -28,6 +31,8 @@ GROUPS: dict[str, Group] = {
     "fleet": suites.fleet,
     "vm": suites.vm,
 }
+# These run one after the other, and beside the rest if that was asked for, too. So each half takes about as long.
+BESIDE = {"unit", "sanity", "functional", "molecule"}
 ON_REQUEST = {"vm"}  # It takes longer than all others together, where machines are emulated.
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
@@ -65,15 +70,14 @@ def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Let the clean-up run that an interrupt at the keyboard would run."""
+    """Let the clean-up run that an interrupt at the keyboard would run, here and beside."""
+    for process in multiprocessing.active_children():
+        process.terminate()
     raise KeyboardInterrupt
 
 
-def main() -> int:
-    """Run the groups one after the other; return the exit status."""
-    groups, request = parse(sys.argv[1:])
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+def run(groups: dict[str, Group], request: Request) -> list[Tally]:
+    """Run groups one after the other; return the counts of those that began."""
     tallies = []
     for name, group in groups.items():
         tallies.append(Tally(name))
@@ -85,7 +89,26 @@ def main() -> int:
         except KeyboardInterrupt:
             tallies[-1].fail("interrupted")
             break
-    total = summary(tallies)
+    return tallies
+
+
+def run_all(groups: dict[str, Group], request: Request) -> list[Tally]:
+    """Run groups, some of them beside the others; return their counts in the order of the groups."""
+    first = {name: group for name, group in groups.items() if name not in BESIDE}
+    second = {name: group for name, group in groups.items() if name in BESIDE}
+    if not first or not second:
+        return run(groups, request)
+    beside = Beside(list(second), lambda: run(second, request), LOGS / "beside.log")
+    tallies = [*run(first, request), *beside.finish()]
+    return sorted(tallies, key=lambda tally: list(groups).index(tally.name))
+
+
+def main() -> int:
+    """Run the groups and say how they ended; return the exit status."""
+    groups, request = parse(sys.argv[1:])
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    total = summary(run_all(groups, request))
     return 1 if total.failed or not total.passed else 0
 
 

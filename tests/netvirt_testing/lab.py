@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netvirt_testing.ansible_runs import Runner
 from netvirt_testing.paths import LOGS, ROOT, environment
 from netvirt_testing.report import say
 
@@ -176,29 +177,23 @@ class Lab:
             subprocess.run([*command[:-1], "-O", "exit", command[-1]], capture_output=True, check=False)
 
 
+RUNNER = Runner(
+    {
+        **environment(),
+        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+        "ANSIBLE_CALLBACKS_ENABLED": "netvirt_results",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+    },
+    ROOT,
+)
+
+
 def run_ansible(command: Sequence[str], timeout: float) -> PlayResult:
     """Run an Ansible command with the callback that writes every result as a line of JSON."""
     with tempfile.NamedTemporaryFile(prefix="netvirt-results-", suffix=".jsonl") as results:
-        variables = {
-            **environment(),
-            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-            "ANSIBLE_CALLBACKS_ENABLED": "netvirt_results",
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-            "NETVIRT_RESULTS": results.name,
-        }
-        process = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        status, output = RUNNER.run(command, {"NETVIRT_RESULTS": results.name}, timeout)
         lines = Path(results.name).read_text(encoding="utf-8").splitlines()
-    return PlayResult(process.returncode, process.stdout, [TaskResult(**json.loads(line)) for line in lines])
+    return PlayResult(status, output, [TaskResult(**json.loads(line)) for line in lines])
 
 
 def lab_playbook(name: str, action: str, *arguments: str) -> None:

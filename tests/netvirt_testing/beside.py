@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Groups of tests that run beside others, since each waits a lot. Their output comes in one piece, after all others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from netvirt_testing.report import Tally, say
+
+Run = Callable[[], list[Tally]]
+
+
+class Beside:
+    """Groups in a process of their own, which starts at once and prints into a file."""
+
+    def __init__(self, names: Sequence[str], run: Run, log: Path) -> None:
+        say(f"==> beside: {', '.join(names)}; what they print follows, and is in {log} until then")
+        self.names = names
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        context = multiprocessing.get_context("fork")
+        self._tallies, told = context.Pipe(duplex=False)
+        self.process = context.Process(target=_work, args=(run, log, told))
+        self.process.start()
+        told.close()
+
+    def finish(self) -> list[Tally]:
+        """Print what they print until they end; return their counts, of which one that is missing is a failure."""
+        with self.log.open("rb") as output:
+            ended = False
+            while not ended:
+                ended = not self.process.is_alive()  # asked before the rest is read
+                sys.stdout.buffer.write(output.read())
+                sys.stdout.flush()
+                time.sleep(0.2)
+        found: list[Tally] = self._tallies.recv() if not self.process.exitcode else []
+        for name in self.names[len(found) :]:
+            found.append(Tally(name))
+            found[-1].fail(f"it has not run; the process beside ended with status {self.process.exitcode}")
+        return found
+
+
+def _work(run: Run, log: Path, told: Connection) -> None:
+    with log.open("ab") as output:
+        for number in (1, 2):
+            os.dup2(output.fileno(), number)
+    told.send(run())
