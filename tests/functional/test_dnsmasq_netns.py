@@ -33,9 +33,11 @@ from dhcp_lab import (
     show,
 )
 from dhcp_lab import instance as dhcp_instance
+from dhcp_lab import running as dhcp_running
 from engine import Object, output
 
 instance = pytest.fixture(dhcp_instance)
+running = pytest.fixture(dhcp_running)
 lab = pytest.fixture(scope="module", autouse=True)(network)
 
 
@@ -200,16 +202,16 @@ def test_system_configuration_is_not_read(instance: Object) -> None:
         ({"ranges": [{"start": "10.98.0.100", "end": "10.98.0.160"}]}, "restart"),
     ],
 )
-def test_leases_outlast_reload_and_restart(instance: Object, options: dict[str, object], action: str) -> None:
-    before = instance.present(**OPTIONS)
+def test_leases_outlast_reload_and_restart(running: Object, options: dict[str, object], action: str) -> None:
+    before = running.present(**OPTIONS)
     lease()
     held, pid = leases(), main_pid()
     assert CLIENT_MAC in held
-    assert [item["action"] for item in instance.plan(**options)] == [action]
-    instance.present(**options)
+    assert [item["action"] for item in running.plan(**options)] == [action]
+    running.present(**options)
     assert (main_pid() == pid) == (action == "reload")
     assert leases() == held
-    instance.present(**before)
+    running.present(**before)
     assert leases() == held
 
 
@@ -293,8 +295,7 @@ def test_disabled_service_is_enabled_without_a_restart(instance: Object) -> None
     ("short", "action"), [("hosts", "reload"), ("opts", "reload"), ("dnsmasq.conf", "restart"), ("unit", "restart")]
 )
 @pytest.mark.parametrize("by_hand", ["append", "delete", "mode"])
-def test_file_changed_by_hand_is_written_again(instance: Object, short: str, action: str, by_hand: str) -> None:
-    instance.present(**OPTIONS)
+def test_file_changed_by_hand_is_written_again(running: Object, short: str, action: str, by_hand: str) -> None:
     path = Path(f"/etc/netvirt/dnsmasq/{NAME}/{short}") if short != "unit" else written()[0]
     text = path.read_text(encoding="utf-8")
     if by_hand == "append":
@@ -303,7 +304,7 @@ def test_file_changed_by_hand_is_written_again(instance: Object, short: str, act
         path.unlink()
     else:
         path.chmod(0o600)
-    (operation,) = instance.plan(**OPTIONS)
+    (operation,) = running.plan(**OPTIONS)
     assert operation["action"] == action
     assert operation["changes"] == {"edited": {"before": [short], "after": []}}
     assert converge(**OPTIONS).operations == [operation]
@@ -313,8 +314,7 @@ def test_file_changed_by_hand_is_written_again(instance: Object, short: str, act
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"ranges": 5}', '{"name": "other"}', "\udcff"])
-def test_options_file_made_unusable_is_written_again(instance: Object, content: str) -> None:
-    instance.present(**OPTIONS)
+def test_options_file_made_unusable_is_written_again(running: Object, content: str) -> None:
     path = Path(f"/etc/netvirt/dnsmasq/{NAME}/options.json")
     header = path.read_text(encoding="utf-8").splitlines()[0]
     path.write_text(f"{header}\n{content}\n", encoding="utf-8", errors="surrogateescape")
