@@ -18,6 +18,10 @@ description:
 extends_documentation_fragment:
   - netvirt.fabric.attributes
 attributes:
+  check_mode:
+    support: none
+    details:
+      - In check mode nothing was moved, so that there is nothing to confirm.
   diff_mode:
     support: none
 options:
@@ -59,8 +63,7 @@ EXAMPLES = r"""
 RETURN = r"""
 phase:
   description:
-    - How the move ended, V(confirmed) or V(reverted). In check mode or without O(token), how far it is, such as
-      V(moved).
+    - How the move ended, V(confirmed) or V(reverted). Without O(token), how far it is, such as V(moved).
   returned: success
   type: str
   sample: confirmed
@@ -99,14 +102,12 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"token": {"type": "str", "default": "", "no_log": False}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"token": {"type": "str", "default": "", "no_log": False}})
     try:
         Node(Settings()).require_root()
         token = module.params["token"]
         before = guard.known(token)
-        after = before if module.check_mode or not token else guard.confirm(token)
+        after = guard.confirm(token) if token else before
     except NetvirtError as error:
         module.fail_json(msg=str(error), changed=False)
     module.exit_json(changed=after["phase"] == guard.CONFIRMED != before["phase"], **after)
