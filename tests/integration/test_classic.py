@@ -22,7 +22,6 @@ FIRST = ("compute1", "compute2")
 THIRD = "network1"
 NEWCOMER = {"name": "vm5", "node": THIRD, "network": "blue", "address": "10.0.0.15"}
 LOST_MAX = 5  # of an echo request every 0.2 s
-pytestmark = pytest.mark.vm
 Record = Callable[[str, object], None]
 
 
@@ -160,6 +159,7 @@ def without(switch: Mapping[str, Mapping[str, Any]], names: set[str]) -> dict[st
     return {table: {name: row for name, row in rows.items() if name not in names} for table, rows in switch.items()}
 
 
+@pytest.mark.vm
 def test_gre_carries_two_vlans_that_have_one_subnet(fleet: Fleet, gre: PlayResult) -> None:
     for node in FIRST:
         assert len(tunnels(fleet.switch(node), "gre")) == 1
@@ -173,6 +173,7 @@ def test_a_second_run_leaves_the_database_alone(fleet: Fleet, gre: PlayResult) -
     assert [fleet.next_cfg(node) for node in FIRST] == before
 
 
+@pytest.mark.vm
 def test_vxlan_replaces_the_tunnels_and_nothing_else(fleet: Fleet, gre: PlayResult) -> None:
     before = {node: fleet.switch(node) for node in FIRST}
     done = fleet.converge(example("classic_vxlan"))

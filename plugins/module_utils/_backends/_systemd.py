@@ -64,11 +64,15 @@ class Systemd:
         self._afterwards.append(action)
 
     def stop(self, unit: str) -> None:
-        """Stop the unit at once and let it not start at boot; returns when its processes are gone."""
+        """Stop the unit at once and let it not start at boot; returns when its processes are gone.
+
+        The caller removes the unit file and has systemd read its unit files again, so that it need not do so here.
+        """
         if self.show(unit)["LoadState"] != "not-found":
             self._run("stop", unit, timeout=START_SECONDS + self.timeout)
             self._run("reset-failed", unit, may_fail=True)
-        self._run("disable", "--quiet", unit, may_fail=True)  # also the link to a unit file that somebody removed
+        # Also the link to a unit file that somebody removed.
+        self._run("disable", "--quiet", "--no-reload", unit, may_fail=True)
         self.forget()
 
     def reset(self, unit: str) -> None:
