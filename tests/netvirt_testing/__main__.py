@@ -33,7 +33,6 @@ GROUPS: dict[str, Group] = {
 }
 # These run one after the other, and beside the rest if that was asked for, too. So each half takes about as long.
 BESIDE = {"unit", "sanity", "functional", "molecule"}
-ON_REQUEST = {"vm"}  # It takes longer than all others together, where machines are emulated.
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] molecule [NAME...]"""
@@ -65,8 +64,7 @@ def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
         return {"molecule": lambda tally, request: molecule.run(tally, request, names)}, request
     if unknown := [name for name in options.groups if name not in GROUPS]:
         parser.error(f"unknown group {unknown[0]}; there are {', '.join(GROUPS)} and scenario NAME")
-    names = options.groups or [name for name in GROUPS if name not in ON_REQUEST]
-    return {name: GROUPS[name] for name in names}, request
+    return {name: GROUPS[name] for name in options.groups or GROUPS}, request
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
