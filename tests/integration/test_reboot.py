@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from netvirt_testing.lab import Lab, PlayResult
+from netvirt_testing.reboot import UNIT, reboot, show
 
 DOCUMENT = "@examples/nat/fabric.yml"
 REBOOTED = ("network1", "compute1")
-UNIT = "netvirt-rebuild-fabric.service"
 LIST = "/etc/netvirt/rebuild/fabric.json"
 CONVERGE = "Converge the node"
 
@@ -35,39 +33,9 @@ def fabric(lab: Lab) -> Iterator[Lab]:
         assert lab.run(node, ["find", "/etc", "/usr/local/lib", "-name", "*rebuild*"]).stdout == ""
 
 
-def show(lab: Lab, node: str, unit: str, name: str) -> str:
-    return lab.run(node, ["systemctl", "show", "--value", f"--property={name}", unit]).stdout.strip()
-
-
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} took more than {seconds} s"
-        time.sleep(0.5)
-
-
-def booted(lab: Lab, node: str) -> str:
-    """Return when the present boot began, or nothing while the node cannot be reached."""
-    try:
-        argv = ["systemctl", "show", "--value", "--property=UserspaceTimestampMonotonic"]
-        return lab.run(node, argv, check=False, timeout=20).stdout.strip()
-    except subprocess.TimeoutExpired:
-        return ""
-
-
-def reboot(lab: Lab, node: str) -> None:
-    """Reboot a node and return when the unit that rebuilds it has come up or failed."""
-    before = booted(lab, node)
-    lab.run(node, ["systemctl", "reboot"], check=False)
-    lab.close()
-    wait_for(f"the boot of {node}", lambda: booted(lab, node) not in ("", before))
-    wait_for(f"the rebuild of {node}", lambda: show(lab, node, UNIT, "ActiveState") in ("active", "failed"))
-
-
 def test_rebooted_nodes_need_no_run(fabric: Lab) -> None:
     for node in REBOOTED:
-        reboot(fabric, node)
-        assert show(fabric, node, UNIT, "ActiveState") == "active"
+        assert reboot(fabric, node) == "active"
     ansible = ["/usr/bin/python3", "-I", "-c", "import ansible"]
     assert fabric.run("network1", ansible, check=False).returncode != 0, "the node has Ansible"
     verified = play(fabric, "verify")
@@ -86,7 +54,7 @@ def test_guests_start_after_the_rebuild(fabric: Lab) -> None:
 
 def test_a_rebuild_that_fails_is_seen_on_the_node_and_in_the_next_run(fabric: Lab) -> None:
     fabric.run("network1", ["sed", "-i", "s/netns_router/netns_ruoter/", LIST])
-    reboot(fabric, "network1")
+    assert reboot(fabric, "network1") == "failed"
     status = fabric.run("network1", ["systemctl", "status", "--no-pager", "--lines=5", UNIT], check=False).stdout
     assert "failed" in status
     assert f"{LIST} cannot be used" in status
