@@ -63,7 +63,8 @@ def test_a_rebuild_that_fails_is_seen_on_the_node_and_in_the_next_run(fabric: La
     (warning,) = repaired.of("network1", CONVERGE)["warnings"]
     assert warning.startswith(f"{UNIT} failed at boot: ")
     assert show(fabric, "network1", UNIT, "ActiveState") == "inactive"
-    assert play(fabric, "verify").returncode == 0
+    ping = {"guest": "vm1", "command": ["ping", "-c3", "-W2", "198.51.100.1"], "timeout": 20}
+    assert fabric.module("compute1", "guest_agent", ping)["rc"] == 0
     again = play(fabric, "site")
     assert again.changed == []
     assert not again.of("network1", CONVERGE).get("warnings")
