@@ -31,7 +31,8 @@ GROUPS: dict[str, Group] = {
     "fleet": suites.fleet,
     "vm": suites.vm,
 }
-# These run one after the other, and beside the rest if that was asked for, too. So each half takes about as long.
+# These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long, but for
+# vm: it is last, since emulated machines want the processor for themselves.
 BESIDE = {"unit", "sanity", "functional", "molecule"}
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
