@@ -122,7 +122,7 @@ class Resource:
 
     kind: Kind
     want: Spec
-    have: Optional[Spec] = None
+    have: Optional[Spec] = None  # before the run
     desired: Optional[Spec] = None
     after: Optional[Spec] = None  # observed after a run, predicted in check mode
     operations: list[Operation] = field(default_factory=list)
@@ -217,8 +217,12 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
     node.declare({item.identity: item.want for item in resources})
     with contextlib.nullcontext() if check else node.lock():
         resources = [*resources, *_purged(node, resources, purge)]
-        for item in sorted(resources, key=lambda item: item.kind.rank):
-            _plan(node, item)
+        predicted = False
+        ordered = sorted(resources, key=lambda item: item.kind.rank)
+        unseen = {id(item) for item in ordered if not _observe(node, item)}
+        for item in ordered:
+            _plan(node, item, predicted, id(item) in unseen)
+            predicted = predicted or any(operation.predict for operation in item.operations)
         node.require_daemons()
         steps = sorted(
             ((item, operation) for item in resources for operation in item.operations), key=lambda step: step[1].stage
@@ -262,13 +266,24 @@ def _refuse_duplicates(resources: Sequence[Resource]) -> None:
         seen.add(item.identity)
 
 
-def _plan(node: Node, item: Resource) -> None:
+def _observe(node: Node, item: Resource) -> bool:
+    """Keep what is there before anything is planned, and tell whether it can be said: something else may be there."""
     try:
         item.have = item.kind.observe(node, item.want)
-        item.desired = None if item.absent else item.kind.desired(node, item.have, item.want)
+    except (Conflict, InvalidValue):  # which _plan() raises, unless an object planned before gives way
+        return False
+    return True
+
+
+def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
+    try:
+        have = item.kind.observe(node, item.want) if predicted or unseen else item.have
+        if unseen:
+            item.have = have
+        item.desired = None if item.absent else item.kind.desired(node, have, item.want)
         item.after = item.desired
-        if (item.have is None) != (item.desired is None) or differences(item.have, item.desired, item.kind.options):
-            item.operations = list(item.kind.operations(node, item.have, item.desired))
+        if (have is None) != (item.desired is None) or differences(have, item.desired, item.kind.options):
+            item.operations = list(item.kind.operations(node, have, item.desired))
     except (Conflict, InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error
     for operation in item.operations:

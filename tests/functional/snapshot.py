@@ -16,7 +16,10 @@ MEASURED = {
     "Open_vSwitch": {"statistics"},
     "Bridge": {"status", "rstp_status"},
     "Port": {"statistics", "status", "rstp_status", "rstp_statistics", "bond_active_slave"},
-    "Interface": {"statistics", "status", "link_state", "admin_state", "link_resets", "bfd_status", "cfm_health"},
+    "Interface": {
+        *("statistics", "status", "link_state", "admin_state", "link_resets", "bfd_status", "cfm_health"),
+        "lacp_current",  # by what the partner says, or does not say in time
+    },
     "Controller": {"status", "is_connected", "role"},
 }
 # What a row has anew each time it is made, and counters of changes.
@@ -25,6 +28,7 @@ NAMED_ANEW = {
     "Bridge": {"datapath_id", "datapath_version"},
     "Interface": {"ofport", "ifindex", "mac_in_use"},
 }
+_IMAGE = 2**20
 _FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt")
 
 
@@ -49,10 +53,27 @@ def snapshot(anew: bool = False) -> dict[str, Any]:
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return what differs, by what shows it."""
-    return {
-        key: (before.get(key), after.get(key)) for key in sorted({*before, *after}) if before.get(key) != after.get(key)
+    """Return what differs, by what shows it: of lists the items that only one has, or both if it is their order."""
+    result = {}
+    for key in sorted({*before, *after}):
+        pair = before.get(key), after.get(key)
+        if pair[0] == pair[1]:
+            continue
+        if isinstance(pair[0], list) and isinstance(pair[1], list):
+            only = [item for item in pair[0] if item not in pair[1]], [item for item in pair[1] if item not in pair[0]]
+            pair = only if any(only) else pair
+            if len(only[0]) == len(only[1]) and all(isinstance(item, dict) for item in (*only[0], *only[1])):
+                pair = [_columns(one, other) for one, other in zip(*only)] if only[0] else pair
+        result[key] = pair
+    return result
+
+
+def _columns(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return the name of a row, and what is different in it."""
+    different = {
+        key: (before.get(key), after.get(key)) for key in {*before, *after} if before.get(key) != after.get(key)
     }
+    return {"name": before.get("name", before.get("ifname")), **different}
 
 
 def _output(*argv: str) -> str:
@@ -73,17 +94,19 @@ def _links(namespace: Optional[str], anew: bool) -> list[Any]:
     links = _ip(namespace, "address", "show")
     for item in links:
         drop_restless(item)
-        for key in ("operstate", "flags", "txqlen"):  # the first two follow what they report with a delay
-            item["up"] = "UP" in item["flags"] if key == "flags" else item.get("up")
+        item["flags"] = "UP" in item["flags"]  # others of them, and the state, follow with a delay
+        for key in ("operstate", "txqlen"):  # the latter has another default in each way to make a link
             item.pop(key, None)
         for address in item["addr_info"]:
-            for key in ("tentative", "valid_life_time", "preferred_life_time"):
+            for key in ("tentative", "valid_life_time", "preferred_life_time"):  # time goes on
                 address.pop(key, None)
         if anew:
-            drawn = ("address",) if item.get("linkinfo", {}).get("info_kind") == "tun" else ()  # by Open vSwitch
-            for key in ("ifindex", "link_index", "link_netnsid", *drawn):
+            # Open vSwitch draws a MAC address, and has an MTU follow other ports: the requested one is in its database.
+            drawn = ("address", "mtu") if item.get("linkinfo", {}).get("info_kind") == "tun" else ()
+            # Numbers that are counted up; and a link has no queueing discipline until it is up for the first time.
+            for key in ("ifindex", "link_index", "link_netnsid", "qdisc", *drawn):
                 item.pop(key, None)
-            item["linkinfo"] = {key: value for key, value in item.get("linkinfo", {}).items() if key != "info_data"}
+        # The kernel gives link-local ones, when it has found out that they are not in use.
         item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link" or not anew]
     return sorted(links, key=lambda item: str(item["ifname"])) if anew else links
 
@@ -91,10 +114,18 @@ def _links(namespace: Optional[str], anew: bool) -> list[Any]:
 def _nft(namespace: Optional[str], anew: bool) -> Any:
     inside = ["ip", "netns", "exec", namespace] if namespace else []
     items = json.loads(_output(*inside, "nft", "-j", "list", "ruleset"))["nftables"][1:]
-    for item in items if anew else ():
+    if not anew:
+        return items
+    for item in items:
         for content in item.values():
-            content.pop("handle", None)
-    return items
+            content.pop("handle", None)  # a number that is counted up
+    return sorted(items, key=_table)  # in the order of their making; what is inside of one stays in order
+
+
+def _table(item: dict[str, Any]) -> tuple[str, str]:
+    """Return family and name of the table that an item of nft is, or is in."""
+    ((kind, content),) = item.items()
+    return content["family"], content["name" if kind == "table" else "table"]
 
 
 def _ovsdb(anew: bool) -> dict[str, Any]:
@@ -113,6 +144,12 @@ def _ovsdb(anew: bool) -> dict[str, Any]:
         tables[caption] = [{key: value for key, value in row.items() if key not in dropped} for row in rows]
     if anew:
         tables = {name: _sorted([_by_name(row, names) for row in rows]) for name, rows in tables.items()}
+        for row in tables.get("Bridge", ()):
+            if row["fail_mode"] == "standalone":
+                row["fail_mode"] = ["set", []]  # which means the same: ovs-vswitchd.conf.db(5)
+        for row in tables.get("Interface", ()):
+            if row["mtu_request"] == ["set", []]:
+                del row["mtu"]  # It follows other ports, and does not return when a request is taken back.
     return {name: _sorted(rows) for name, rows in tables.items()}
 
 
@@ -131,5 +168,13 @@ def _files() -> dict[str, str]:
     for directory in _FILES:
         for path in sorted(Path(directory).rglob("*")):
             if "netvirt" in str(path):
-                found[str(path)] = path.read_text(errors="replace") if path.is_file() else "not a file"
+                found[str(path)] = _content(path) if path.is_file() else "not a file"
     return found
+
+
+def _content(path: Path) -> str:
+    """Return what a file holds; of an image of a guest, which takes a second to read, size and time of writing."""
+    status = path.stat()
+    if status.st_size > _IMAGE:
+        return f"{status.st_size} bytes of {status.st_mtime_ns}"
+    return path.read_text(errors="replace")

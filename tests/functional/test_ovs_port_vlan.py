@@ -153,6 +153,27 @@ def test_a_patch_may_be_made_one_end_after_the_other(port: Object) -> None:
         port.present(bridge="nvtbr", type="patch", peer="nvtbr2")
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_a_patch_that_moves_works(port: Object, both: bool) -> None:
+    """Also after the next change of something else, upon which Open vSwitch looks through its ports."""
+    ends = {"nvtp": {"bridge": "nvtbr", "peer": "nvtq"}, "nvtq": {"bridge": "nvtbr2", "peer": "nvtp"}}
+    apply([{"ovs_port_vlan": {"name": name, "type": "patch", **end}} for name, end in ends.items()])
+    output("ovs-vsctl", "set", "Port", "nvtp", "external_ids:other=kept")
+    apply([{"ovs_bridge": {"name": "nvtbr3", "datapath_type": "netdev"}}])
+    try:
+        moved = [{"name": "nvtp", "bridge": "nvtbr3"}, {"name": "nvtq", "bridge": "nvtbr"}]
+        apply([{"ovs_port_vlan": {**end, "move": True}} for end in (moved if both else moved[:1])])
+        for change in range(3):
+            output("ovs-vsctl", "set", "Port", "nvtp", f"other_config:change={change}")
+            assert [column("Interface", name, "error") for name in ends] == [[], []]
+        start = ("nvtbr3", "in_port=LOCAL,dl_dst=ff:ff:ff:ff:ff:ff")
+        other = "nvtbr" if both else "nvtbr2"
+        assert f'bridge("{other}")' in output("ovs-appctl", "ofproto/trace", *start)
+        assert column("Port", "nvtp", "external_ids")["other"] == "kept"
+    finally:
+        output("ovs-vsctl", "del-br", "nvtbr3")
+
+
 def test_members_of_a_bond_change_in_place(port: Object) -> None:
     bond = {**LATER, "interfaces": [{"name": "nvta"}, {"name": "nvtb"}]}
     port.present(**bond)

@@ -129,6 +129,20 @@ def test_a_twin_is_reported_before_open_vswitch_refuses_it(tunnel: Object) -> No
         apply([one, two], check=True)
 
 
+@pytest.mark.parametrize("remotes", [{"remote": REMOTES[0]}, {"remotes": REMOTES}])
+def test_it_moves_to_another_bridge(tunnel: Object, remotes: dict[str, Any]) -> None:
+    output("ovs-vsctl", "add-br", "nvtbr2", "--", "set", "bridge", "nvtbr2", "datapath_type=netdev")
+    try:
+        tunnel.present(**VXLAN, **remotes, key="5", external_ids={"a": "b"})
+        moved = {**VXLAN, **remotes, "bridge": "nvtbr2"}
+        assert [operation["action"] for operation in tunnel.plan(**moved)] == ["detach", "update"]
+        after = tunnel.present(**moved)
+        assert (after["key"], after["external_ids"], ports()) == ("5", {"a": "b"}, [])
+        tunnel.present(**VXLAN, **remotes)
+    finally:
+        output("ovs-vsctl", "del-br", "nvtbr2")
+
+
 def test_a_port_made_by_hand_with_a_meshs_name_is_left_alone(tunnel: Object) -> None:
     output("ovs-vsctl", "add-port", "nvtbr", "nvt-c0000202", "--", "set", "Interface", "nvt-c0000202", "type=internal")
     with pytest.raises(Conflict, match="a port nvt-c0000202 that is no part of it"):

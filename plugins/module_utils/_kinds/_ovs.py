@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Row
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Operation, Stage
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import string_map
 
@@ -53,6 +54,28 @@ def owned_rows(node: Node, table: str, owner: str) -> list[Row]:
 def is_tunnel(port: Row) -> bool:
     """Tell whether a port is for the kind ``ovs_tunnel``."""
     return MESH_KEY in port.external_ids or any("remote_ip" in interface.options for interface in port.interfaces)
+
+
+def detachment(node: Node, ports: Iterable[Row], bridge: str) -> Iterable[Operation]:
+    """Return the operation by which Open vSwitch lets go of those patches and tunnels that are not on ``bridge`` yet.
+
+    ovs-vswitchd looks up such a port of the old bridge by its device, which in one transaction the new bridge has by
+    then: the old one keeps the port. A tunnel is refused, a patch dead from the next change on (OVS 3.1).
+    A port without its type goes at once, and its row stays; who moves it writes the type again.
+    """
+    moving = [port.name for port in ports if is_virtual(port) and node.ovsdb.bridge_of(port.name).name != bridge]
+
+    def change(batch: Batch) -> None:
+        for name in moving:
+            batch.find("Interface", name).type = ""
+
+    if moving:
+        yield Operation(Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
+
+
+def is_virtual(port: Row) -> bool:
+    """Tell whether a port is a patch or a tunnel, which is no device of the datapath by itself."""
+    return any(interface.type not in ("", "system", "internal") for interface in port.interfaces)
 
 
 def fake_bridge(node: Node, name: str) -> Optional[Row]:

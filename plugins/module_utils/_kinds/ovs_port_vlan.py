@@ -19,6 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs_
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
     OWNER_KEY,
     UPLINK_KEY,
+    detachment,
     external_ids,
     fake_bridge,
     is_tunnel,
@@ -131,7 +132,7 @@ class OvsPortVlan(Kind):
         }
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
-        """One operation, which joins the OVSDB transaction."""
+        """One operation, which joins the OVSDB transaction; a patch that moves is detached before."""
         changes = differences(have, desired)
         if desired is None:
             have = cast(Spec, have)  # not both are None
@@ -142,6 +143,9 @@ class OvsPortVlan(Kind):
         else:
             bridge, action = _real_bridge(node, desired["bridge"]), "update" if have else "create"
             options = set(changes) if have else set(desired)
+            if have is not None and bridge != node.ovsdb.bridge_of(have["name"]).name:
+                options.add("type")
+                yield from detachment(node, [node.ovsdb.find("Port", have["name"])], bridge)
             change = _write(desired, options, bridge, node.settings.owner)
         yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
 

@@ -20,6 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conf
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
     MESH_KEY,
     OWNER_KEY,
+    detachment,
     external_ids,
     interface_problems,
     is_tunnel,
@@ -155,11 +156,13 @@ class OvsTunnel(Kind):
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
-        """One operation, which joins the OVSDB transaction."""
+        """One operation, which joins the OVSDB transaction; tunnels that move are detached before."""
         changes = differences(have, desired)
         action = "create" if have is None else "delete" if desired is None else "update"
-        ports = set(_ports(node, (desired or have or {})["name"]))
-        kept = _port_remotes(desired) if desired is not None else {}
+        there = _ports(node, (desired or have or {})["name"])
+        ports, kept = set(there), _port_remotes(desired) if desired is not None else {}
+        if desired is not None:
+            yield from detachment(node, [row for name, row in there.items() if name in kept], desired["bridge"])
 
         def change(batch: Batch) -> None:
             for name in sorted(ports - set(kept)):

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -133,6 +135,35 @@ def test_an_update_names_the_options_that_differ(world: World) -> None:
     result = world.run(("box", {"name": "b", "content": "y"}))
     changes = {"content": {"before": "x", "after": "y"}}
     assert result.operations == [{"kind": "box", "name": "b", "action": "update", "changes": changes}]
+
+
+def test_before_is_how_it_was_also_where_another_object_of_the_run_takes_it_away(world: World) -> None:
+    """A lid falls off as its box is written: the plan puts it on again, and its former state is that it was on."""
+    fallen: list[str] = []
+
+    class Falling(Lid):
+        def observe(self, node: Node, want: Spec) -> Optional[Spec]:
+            return None if want["name"] in fallen else super().observe(node, want)
+
+    class Shaken(Box):
+        def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+            for operation in super().operations(node, have, desired):
+                yield replace(operation, apply=partial(self._shake, operation), predict=lambda: fallen.append("l"))
+
+        def _shake(self, operation: Operation) -> None:
+            operation.apply()
+            world.lids.clear()
+            fallen.clear()
+
+    world.kinds = {"box": Shaken(world.boxes, world.log), "lid": Falling(world.lids, world.log)}
+    lid = {"name": "l", "content": "x", "colour": "white"}
+    world.lids["l"] = lid
+    for check in (True, False):
+        fallen.clear()
+        result = world.run(("lid", {"name": "l", "content": "x"}), ("box", {"name": "b"}), check=check)
+        assert [operation["action"] for operation in result.operations] == ["create", "create"]
+        assert [item.have for item in result.changed] == [lid, None]
+    assert world.lids["l"] == lid
 
 
 def test_left_out_is_left_alone(world: World) -> None:
