@@ -125,6 +125,17 @@ def test_master_and_checksums_change_in_place(bridge: str) -> None:
     assert (link("nvt0") or {})["master"] == bridge
 
 
+def test_an_end_that_changes_its_namespace_leaves_its_bridge(bridge: str) -> None:
+    converges(pair({"namespace": None}, master=bridge))
+    moved = pair({"namespace": None})
+    moved["veth_pair"]["peer"]["master"] = bridge
+    converges(moved)
+    moved["veth_pair"]["peer"].update(namespace="nvtb")
+    del moved["veth_pair"]["peer"]["master"]
+    converges(moved)
+    assert "master" not in (link("nvt1", "nvtb") or {})
+
+
 def test_omitted_options_are_left_alone(bridge: str) -> None:
     converges(pair({"mtu": 1400, "tx_checksum": False}, mtu=1450, up=False, master=bridge))
     settled(pair())

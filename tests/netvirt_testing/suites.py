@@ -131,7 +131,8 @@ def functional(tally: Tally, request: Request) -> None:
 def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str]) -> None:
     """Run pytest inside a node."""
     copy_checkout(lab, node)
-    command = ["python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}", *arguments]
+    asked = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("NETVIRT_FUZZ_")]
+    command = ["env", *asked, "python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}", *arguments]
     remote = f"cd {COLLECTION_IN_NODE} && {shlex.join(command)}"
     status = subprocess.run([*lab.ssh(node), remote], stdin=subprocess.DEVNULL, check=False).returncode
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:

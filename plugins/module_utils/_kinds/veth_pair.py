@@ -229,6 +229,8 @@ def _desired(have: Spec, want: Spec) -> Spec:
     old = {key: value for key, value in have.items() if key in _END}
     if "name" in have and _place(have) != _place(want):
         del old["up"]
+        if have.get("namespace") != want.get("namespace"):  # which its bridge does not follow
+            del old["master"]
     return {**_identity(want), **_DEFAULTS, **old, **own}
 
 
