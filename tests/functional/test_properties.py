@@ -11,10 +11,12 @@ The suite tries the same lists each time: the profile ``suite`` in conftest.py. 
 
 from __future__ import annotations
 
+import contextlib
 import pprint
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Optional
 
 import pytest
@@ -35,7 +37,10 @@ _KINDS = "ovs_bridge ovs_port_vlan ovs_tunnel ovs_flow veth_pair linux_bridge ne
 
 @pytest.fixture(scope="module", autouse=True)
 def node() -> Iterator[None]:
-    """Have things of others on the node, which stay as they are."""
+    """Have things of others on the node, which stay as they are, but no directories that other tests left empty."""
+    for directory in ("/etc/netvirt/dnsmasq", "/var/lib/netvirt/dnsmasq"):
+        with contextlib.suppress(OSError):  # not there, or not empty
+            Path(directory).rmdir()
     with scene():
         yield
 
