@@ -29,8 +29,9 @@ VERIFY_SECONDS = 5.0
 class Stage(enum.IntEnum):
     """The order of an apply: what is removed goes from the services down, what is made goes from the links up.
 
-    All of OVSDB is one transaction in the middle, whether it adds or removes. What the node keeps for its next boot is
-    written before any of it.
+    All of OVSDB is one transaction in the middle, whether it adds or removes. A bridge that goes with it may have the
+    addresses that its port is to have, so that those that are only added come before it, where they can. What the node
+    keeps for its next boot is written before any of it.
     """
 
     KEEP = 0
@@ -45,13 +46,14 @@ class Stage(enum.IntEnum):
     LINK = 9
     BOND = 10
     VLAN = 11
-    OVSDB = 12
-    INTERFACE = 13
-    ADDRESS = 14
-    ROUTE = 15
-    NAT = 16
-    FLOW = 17
-    SERVICE = 18
+    TAKE_ADDRESS = 12
+    OVSDB = 13
+    INTERFACE = 14
+    ADDRESS = 15
+    ROUTE = 16
+    NAT = 17
+    FLOW = 18
+    SERVICE = 19
 
 
 @dataclass(frozen=True)

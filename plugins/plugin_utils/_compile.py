@@ -97,5 +97,5 @@ def _returned_addresses(
     if stays or bridge.get("owner") != document.owner or not bridge["ports"] or not addresses:
         return []
     name = bridge["ports"][0]
-    addresses = [*_nodes.global_addresses(facts, node, name), *addresses]
+    addresses = list(dict.fromkeys([*_nodes.global_addresses(facts, node, name), *addresses]))
     return [{"ip_interface": {"name": name, "addresses": [str(address) for address in addresses], "up": True}}]

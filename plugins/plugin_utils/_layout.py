@@ -72,6 +72,7 @@ def _has_underlay_bridge(site: Site) -> bool:
 
 
 def _underlay_uplink(state: NodeState) -> list[Resource]:
+    """Return the NIC as a port of the bridge, which has the NIC's addresses before the NIC loses them."""
     name = state.underlay_interface
     addresses = [str(address) for address in state.underlay_addresses]
     bridge = {"name": _names.UNDERLAY, "addresses": addresses, "up": True}
@@ -79,8 +80,8 @@ def _underlay_uplink(state: NodeState) -> list[Resource]:
         bridge["mtu"] = state.mtus[name]
     return [
         access_port(name, _names.UNDERLAY, 0),
-        {"ip_interface": {"name": name, "addresses": [], "up": True}},
         {"ip_interface": bridge},
+        {"ip_interface": {"name": name, "addresses": [], "up": True}},
     ]
 
 

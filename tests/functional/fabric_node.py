@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,24 +46,27 @@ def document() -> Any:
     return found
 
 
-def resources() -> list[Spec]:
-    """Return what network1 gets of the document."""
+def resources(state: str = "present") -> list[Spec]:
+    """Return what network1 gets of the document, as it is now."""
     links = {
         item["ifname"]: {
-            "addresses": [f"{address['local']}/{address['prefixlen']}" for address in item["addr_info"]],
+            "addresses": [
+                f"{address['local']}/{address['prefixlen']}"
+                for address in item["addr_info"]
+                if address["scope"] == "global"
+            ],
             "mtu": item["mtu"],
             "mac": item["address"],
             "up": True,
         }
         for item in ip("address", "show")
     }
-    links["nvtul"]["addresses"] = [NICS["nvtul"]]  # which is on br-phy once it is built
-    peers = {"nvtul": {"addresses": ["192.0.2.2/24"], "mtu": 1500, "mac": "02:00:00:00:00:02", "up": True}}
-    facts = {NODE: {"datapath_types": ["netdev"], "interfaces": links}}
+    bridges = {"br-phy": {"owner": OWNER, "ports": ["nvtul"]}} if "br-phy" in links else {}
+    facts = {NODE: {"datapath_types": ["netdev"], "interfaces": links, "bridges": bridges}}
     for number, peer in enumerate(PEERS, 2):
-        peers["nvtul"]["addresses"] = [f"192.0.2.{number}/24"]
-        facts[peer] = json.loads(json.dumps({"datapath_types": ["netdev"], "interfaces": peers}))
-    found: list[Spec] = compile_node(document(), NODE, facts, [NODE, *PEERS])["resources"]
+        underlay = {"addresses": [f"192.0.2.{number}/24"], "mtu": 1500, "mac": "02:00:00:00:00:02", "up": True}
+        facts[peer] = {"datapath_types": ["netdev"], "interfaces": {"nvtul": underlay}, "bridges": {}}
+    found: list[Spec] = compile_node(document(), NODE, facts, [NODE, *PEERS], state)["resources"]
     return found
 
 

@@ -1,6 +1,8 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIGKILL at each of 100 points of an apply of a full network node: the next run finishes it, and nothing is lost.
+"""SIGKILL at each of 100 points of an apply of a full network node, and at 30 of its removal.
+
+The next run finishes it, and nothing is lost. Its list is made of what is there, as the role makes it.
 
 A point is a moment at which the run is about to call the system or a backend, or waits for a program that it started.
 """
@@ -15,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +28,7 @@ from fabric_node import lose, nics, resources, run
 from netlink_node import drop_restless, ip
 
 POINTS, PARTS = 100, 10
+REMOVAL_POINTS = 30
 LEASES = Path("/var/lib/netvirt/dnsmasq/blue/leases")
 LEASE = "52:54:00:aa:bb:01 10.0.10.11 vm1"
 SYSTEM_CALLS = {
@@ -56,7 +59,7 @@ class Counter:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def apply_until(listed: list[Spec], point: int) -> int:
+def apply_until(point: int, listed: list[Spec], keep: bool) -> int:
     """Converge in a process of its own, which is killed at a point, and return how many it passed; 0 if killed."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -66,7 +69,7 @@ def apply_until(listed: list[Spec], point: int) -> int:
             counter = Counter(point)
             threading.setprofile(counter)
             sys.setprofile(counter)
-            run(listed)
+            run(listed, keep=keep)
             sys.setprofile(None)
             os.write(writer, str(counter.seen).encode())
             status = 0
@@ -80,23 +83,43 @@ def apply_until(listed: list[Spec], point: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[list[Spec]]:
-    """Have the NICs, and return what is to be built on them."""
-    for _step in nics():
-        yield resources()
+def node() -> Iterator[None]:
+    """Have the NICs."""
+    yield from nics()
 
 
 @pytest.fixture(scope="module")
-def whole(node: list[Spec]) -> tuple[int, Any]:
+def whole(node: None) -> tuple[int, Any]:
     """Return how many points an undisturbed apply has, and what the node looks like after it."""
-    start()
-    passed = apply_until(node, -1)
-    assert run(node, check=True).operations == []
-    assert passed > POINTS
+    return undisturbed(empty, "present", POINTS)
+
+
+@pytest.fixture(scope="module")
+def emptied(node: None) -> tuple[int, Any]:
+    """Return how many points an undisturbed removal has, and what the node looks like after it."""
+    return undisturbed(full, "absent", REMOVAL_POINTS)
+
+
+def undisturbed(prepare: Callable[[], None], state: str, least: int) -> tuple[int, Any]:
+    prepare()
+    passed = apply_until(-1, resources(state), state == "present")
+    assert passed > least
+    assert finish(state, check=True) == []
     return passed, shape()
 
 
-def start() -> None:
+def finish(state: str, check: bool = False) -> list[Spec]:
+    """Run, or say what a run would do, and return the operations."""
+    return run(resources(state), check, keep=state == "present").operations
+
+
+def full() -> None:
+    """Have the network on the node."""
+    empty()
+    finish("present")
+
+
+def empty() -> None:
     """Have a node with nothing on it but the leases of the network's guests."""
     lose()
     LEASES.parent.mkdir(parents=True, exist_ok=True)
@@ -179,33 +202,42 @@ def services() -> list[tuple[bytes, str]]:
 
 def shape() -> dict[str, Any]:
     """Return what the node looks like, so that two runs that did the same are equal."""
+    namespaces = [line.split()[0] for line in output("ip", "netns", "list").splitlines()]
     return {
         "database": database(),
         "flows": {name: flows(name) for name in output("ovs-vsctl", "list-br").split()},
-        "network": {name: network(name) for name in (None, "nv-r1")},
-        "rules": {name: rules(name) for name in (None, "nv-r1")},
-        "namespaces": output("ip", "netns", "list").split(" (")[0],
+        "network": {name: network(name) for name in (None, *namespaces)},
+        "rules": {name: rules(name) for name in (None, *namespaces)},
         "files": files(),
         "services": services(),
     }
 
 
-def killed_near(node: list[Spec], point: int) -> int:
-    """Kill an apply at a point, or at one before it when the run waited less often and was over; return which."""
+def killed_near(prepare: Callable[[], None], state: str, point: int) -> int:
+    """Kill a run at a point, or at one before it when the run waited less often and was over; return which."""
     while point > 0:
-        start()
-        if not apply_until(node, point):
+        prepare()
+        if not apply_until(point, resources(state), state == "present"):
             return point
         point -= 10
     pytest.fail("the run was never killed")
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_next_run_finishes_what_was_killed(node: list[Spec], whole: tuple[int, Any], part: int) -> None:
-    passed, undisturbed = whole
+def test_next_run_finishes_what_was_killed(whole: tuple[int, Any], part: int) -> None:
+    passed, expected = whole
     for index in range(part, POINTS, PARTS):
-        point = killed_near(node, 1 + index * (passed - 1) // (POINTS - 1))
-        run(node)
-        assert run(node, check=True).operations == []
-        assert shape() == undisturbed, f"point {point} of {passed}"
+        point = killed_near(empty, "present", 1 + index * (passed - 1) // (POINTS - 1))
+        finish("present")
+        assert finish("present", check=True) == []
+        assert shape() == expected, f"point {point} of {passed}"
         assert LEASE in LEASES.read_text(encoding="ascii")
+
+
+def test_next_run_finishes_a_removal_that_was_killed(emptied: tuple[int, Any]) -> None:
+    passed, expected = emptied
+    for index in range(REMOVAL_POINTS):
+        point = killed_near(full, "absent", 1 + index * (passed - 1) // (REMOVAL_POINTS - 1))
+        finish("absent")
+        assert finish("absent", check=True) == []
+        assert shape() == expected, f"point {point} of {passed}"

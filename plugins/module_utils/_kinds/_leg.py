@@ -115,8 +115,13 @@ def link_operations(node: Node, namespace: Optional[str], have: Spec, leg: Spec,
         )
 
 
-def address_operations(node: Node, namespace: Optional[str], have: Spec, leg: Spec, of: str) -> Iterable[Operation]:
-    """Return the operation that adds and then removes addresses; ``of`` as above."""
+def address_operations(
+    node: Node, namespace: Optional[str], have: Spec, leg: Spec, of: str, settled: bool = False
+) -> Iterable[Operation]:
+    """Return the operation that adds and then removes addresses; ``of`` as above.
+
+    An interface that is ``settled``, there as it shall be, gets them before another one may be lost that has them now.
+    """
     before, after = have.get("addresses", []), leg.get("addresses", [])
     surviving = before
     if have.get("up") and not leg.get("up"):  # IPv6 addresses go when the interface goes down
@@ -129,7 +134,7 @@ def address_operations(node: Node, namespace: Optional[str], have: Spec, leg: Sp
     ]
     if added or removed:
         yield Operation(
-            Stage.ADDRESS,
+            Stage.TAKE_ADDRESS if settled and not removed else Stage.ADDRESS,
             f"set addresses{of}",
             lambda: set_addresses(node, namespace, leg["name"], added, removed),
             {"addresses": {"before": before, "after": after}},

@@ -15,6 +15,8 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg,
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
 
+_OF_OPEN_VSWITCH = {"openvswitch", "tun"}  # as the kernel calls internal ports of either datapath
+
 
 class IpInterface(Kind):
     """See plugins/modules/ip_interface.py for the meaning of the options.
@@ -86,8 +88,11 @@ class IpInterface(Kind):
             return
         before = have or {}
         name, namespace = desired["name"], desired["namespace"]
-        yield from _leg.link_operations(node, namespace, before, desired, "")
-        yield from _leg.address_operations(node, namespace, before, desired, "")
+        link = node.netlink.link(namespace, name)
+        configuring = list(_leg.link_operations(node, namespace, before, desired, ""))
+        settled = link is not None and link.kind not in _OF_OPEN_VSWITCH and not configuring
+        yield from configuring
+        yield from _leg.address_operations(node, namespace, before, desired, "", settled)
         yield from _routes.operations(node, namespace, name, before.get("routes", []), desired.get("routes", []))
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
