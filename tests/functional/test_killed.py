@@ -180,9 +180,10 @@ def rules(namespace: str | None) -> str:
 
 
 def files() -> Any:
-    """Return path, mode and content of what is kept on disk, but the leases."""
+    """Return path, mode and content of what is kept on disk, but the leases and empty directories, which may stay."""
     tops = ("/etc/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt", "/var/lib/netvirt/dnsmasq")
     paths = [path for top in tops for path in Path(top).rglob("*") if path != LEASES]
+    paths = [path for path in paths if not path.is_dir() or any(inner.is_file() for inner in path.rglob("*"))]
     return {str(path): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"") for path in paths}
 
 
