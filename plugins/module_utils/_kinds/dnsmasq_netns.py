@@ -226,10 +226,11 @@ def _record(node: Node, path: str, text: str) -> None:
 
 def _delete(node: Node, name: str) -> None:
     node.systemd.stop(files.unit(name))
+    # Before the files, by which a later run sees that a killed one was not done.
+    node.files.remove_directory(files.state_directory(name))
     for path in files.paths(name).values():
         node.files.remove(path)
     node.files.remove_if_empty(files.configuration_directory(name))
-    node.files.remove_directory(files.state_directory(name))
     node.files.remove_if_empty(os.path.dirname(files.state_directory(name)))
     node.systemd.reread()
 
