@@ -90,7 +90,8 @@ class IpInterface(Kind):
         name, namespace = desired["name"], desired["namespace"]
         link = node.netlink.link(namespace, name)
         configuring = list(_leg.link_operations(node, namespace, before, desired, ""))
-        settled = link is not None and link.kind not in _OF_OPEN_VSWITCH and not configuring
+        made_by_ovs = node.declared("ovs_bridge", name) or (link is not None and link.kind in _OF_OPEN_VSWITCH)
+        settled = link is not None and not made_by_ovs and not configuring
         yield from configuring
         yield from _leg.address_operations(node, namespace, before, desired, "", settled)
         yield from _routes.operations(node, namespace, name, before.get("routes", []), desired.get("routes", []))
