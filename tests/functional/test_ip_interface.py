@@ -288,3 +288,10 @@ def test_route_of_somebody_else_to_the_same_destination() -> None:
 )
 def test_wrong_values(options: Spec, text: str) -> None:
     refused(InvalidValue, text, interface(**options))
+
+
+def test_an_interface_that_the_same_run_moves_into_its_namespace() -> None:
+    router = {"netns_router": {"name": "nvtb", "interfaces": [{"name": "nvt1", "up": True}]}}
+    moved = {"name": "nvt1", "namespace": "nvtb", "addresses": ["10.9.1.1/24"], "up": True}
+    converges({"ip_interface": moved}, router)
+    assert addresses("nvt1", "nvtb") == ["10.9.1.1/24"]

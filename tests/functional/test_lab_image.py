@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 LAB_TOOL = Path(__file__).parents[2] / "roles/lab/files"
@@ -36,7 +37,7 @@ def _sleepers(seconds: str) -> int:
     return commands.count(f"sleep\0{seconds}\0".encode())
 
 
-def _wait(condition) -> None:  # type: ignore[no-untyped-def]
+def _wait(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "still not so after 10 s"

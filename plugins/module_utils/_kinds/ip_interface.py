@@ -88,10 +88,8 @@ class IpInterface(Kind):
             return
         before = have or {}
         name, namespace = desired["name"], desired["namespace"]
-        link = node.netlink.link(namespace, name)
         configuring = list(_leg.link_operations(node, namespace, before, desired, ""))
-        made_by_ovs = node.declared("ovs_bridge", name) or (link is not None and link.kind in _OF_OPEN_VSWITCH)
-        settled = link is not None and not made_by_ovs and not configuring
+        settled = not configuring and _is_there_by_itself(node, namespace, name)
         yield from configuring
         yield from _leg.address_operations(node, namespace, before, desired, "", settled)
         yield from _routes.operations(node, namespace, name, before.get("routes", []), desired.get("routes", []))
@@ -99,3 +97,12 @@ class IpInterface(Kind):
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report addresses that another host uses."""
         return _leg.duplicates(node, want["namespace"], want["name"], want["addresses"] or ())
+
+
+def _is_there_by_itself(node: Node, namespace: Optional[str], name: str) -> bool:
+    """Tell whether an interface is there before the stages of a run that make interfaces, or move them, after OVSDB."""
+    link = node.netlink.link(namespace, name)
+    if namespace is not None or link is None or link.kind in _OF_OPEN_VSWITCH:
+        return False
+    made = {spec["name"] for kind in ("ovs_bridge", "link_vlan") for spec in node.declarations(kind)}
+    return name not in made
