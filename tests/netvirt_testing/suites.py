@@ -27,7 +27,10 @@ FLEET = ("network1", "compute1", "compute2")
 # As few virtual machines as will do, since they take memory, and time to boot. Kinds of nodes may mix.
 VM_FLEET = {"network1": "container", "compute1": "vm", "compute2": "vm"}
 # What containers lack the modules of the kernel for.
-VM_FUNCTIONAL = ("tests/functional/test_link_vlan.py", "tests/functional/test_link_bond.py")
+VM_FUNCTIONAL = tuple(
+    f"tests/functional/test_{name}.py"
+    for name in ("link_vlan", "link_bond", "linux_bridge_vlans", "purge_links", "packet_filter")
+)
 
 
 @dataclass(frozen=True)
