@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,15 @@ SYSCTLS = re.compile(r"net\.(ipv4\.ip_forward|ipv[46]\.conf\.\S+\.(rp_filter|arp
 EMPTY = ('["set", []]', '["map", []]', '""', "false")
 
 
-def inside(*argv: str, text: str | None = None) -> str:
+def inside(*argv: str) -> str:
     """Run a command in the namespace and return what it prints."""
     command = ["ip", "netns", "exec", NAMESPACE, *argv]
-    return subprocess.run(command, input=text, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
 
 def record() -> dict[str, Any]:
     """Return the node."""
     bridges = output("ovs-vsctl", "list-br").split()
-    listing = json.loads(inside("nft", "-j", "list", "ruleset"))["nftables"]
     return {
         "resources": resources(),
         "database": _rows(),
@@ -52,7 +52,7 @@ def record() -> dict[str, Any]:
         "alias": ip("link", "show", "lo", namespace=NAMESPACE)[0]["ifalias"],
         "routes": [route for route in ip("route", namespace=NAMESPACE) if route["protocol"] == "78"],
         "sysctls": [line for line in inside("sysctl", "-a").splitlines() if SYSCTLS.match(line)],
-        "nft": [item for item in listing if "metainfo" not in item],
+        "nft": {"": _rules(output), NAMESPACE: _rules(inside)},
         "files": _files(),
     }
 
@@ -85,6 +85,11 @@ def _rows() -> list[dict[str, Any]]:
 def _flows(bridge: str) -> list[str]:
     dumped = output("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", "dump-flows", bridge)
     return [line.strip() for line in dumped.splitlines() if "actions=" in line]
+
+
+def _rules(execute: Callable[..., str]) -> list[Any]:
+    listing: list[Any] = json.loads(execute("nft", "-j", "list", "ruleset"))["nftables"]
+    return [item for item in listing if "metainfo" not in item]
 
 
 def _links(namespace: str | None) -> list[dict[str, Any]]:
@@ -131,7 +136,10 @@ def replay(state: dict[str, Any]) -> None:
         inside("sysctl", "-q", "-w", f"{key}={value}")
     for route in state["routes"]:
         ip("route", "add", route["dst"], "via", route["gateway"], "proto", "78", namespace=NAMESPACE)
-    inside("nft", "-j", "-f", "-", text=json.dumps({"nftables": [{"add": item} for item in state["nft"]]}))
+    for namespace, items in state["nft"].items():
+        enter = ["ip", "netns", "exec", namespace] if namespace else []
+        text = json.dumps({"nftables": [{"add": item} for item in items]})
+        subprocess.run([*enter, "nft", "-j", "-f", "-"], input=text, check=True, text=True, timeout=60)
     for bridge, flows in state["flows"].items():
         output("ovs-ofctl", "-O", "OpenFlow14", "del-flows", bridge)
         for flow in flows:

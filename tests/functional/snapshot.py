@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Optional
 
@@ -29,27 +30,62 @@ NAMED_ANEW = {
     "Interface": {"ofport", "ifindex", "mac_in_use"},
 }
 _IMAGE = 2**20
+_SETTLE_SECONDS = 15
 _FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt")
 
 
-def snapshot(anew: bool = False) -> dict[str, Any]:
-    """Return the state of the node; with ``anew``, less what an object that is made anew cannot have as before."""
+def snapshot(anew: bool = False, still: bool = False) -> dict[str, Any]:
+    """Return the state of the node.
+
+    With ``anew``, less what an object that is made anew cannot have as before. Unless it is ``still``, less what the
+    kernel does by itself soon after a change: link-local addresses, its own routes, states of links.
+    """
     shown: dict[str, Any] = {"files": _files(), **{f"ovsdb {name}": rows for name, rows in _ovsdb(anew).items()}}
     for namespace in (None, *namespaces()):
         where = namespace or "root"
-        shown[f"links of {where}"] = _links(namespace, anew)
+        shown[f"links of {where}"] = _links(namespace, anew, still)
         for family in ("-4", "-6"):
-            routes = _ip(namespace, family, "route", "show", "table", "all")
-            # The kernel's own follow the addresses, those of IPv6 with a delay.
-            shown[f"routes {family} of {where}"] = _sorted([route for route in routes if route["protocol"] != "kernel"])
+            shown[f"routes {family} of {where}"] = _routes(namespace, family, anew, still)
+        shown[f"rules of {where}"] = _ip(namespace, "rule")
         shown[f"nft of {where}"] = _nft(namespace, anew)
     for bridge in _output("ovs-vsctl", "list-br").split():
-        target = f"unix:/var/run/openvswitch/{bridge}.mgmt"
-        flows = subprocess.run(
-            ["ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", target], check=False, capture_output=True
-        )
-        shown[f"flows of {bridge}"] = sorted(flows.stdout.splitlines()[1:])
+        shown[f"flows of {bridge}"] = flows(bridge)
     return shown
+
+
+def settled(anew: bool = False) -> dict[str, Any]:
+    """Return all of the state once kernel and ovs-vswitchd have done what follows from the last change, as it seems."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    waiting, state, before = _tentative(), snapshot(anew, still=True), None
+    while (waiting or state != before) and time.monotonic() < deadline:
+        time.sleep(0.3)
+        waiting, state, before = _tentative(), snapshot(anew, still=True), state
+    return state
+
+
+def uncounted(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state without the number of changes that the database has seen."""
+    rows = [{**row, "next_cfg": 0, "cur_cfg": 0} for row in state["ovsdb Open_vSwitch"]]
+    return {**state, "ovsdb Open_vSwitch": rows}
+
+
+def flows(bridge: str) -> list[str]:
+    """Return the flows of a bridge; a fake one has none of its own."""
+    target = f"unix:/var/run/openvswitch/{bridge}.mgmt"
+    command = ["ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "--names", "dump-flows", target]
+    dumped = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return sorted(line.strip() for line in dumped.splitlines() if "actions=" in line)
+
+
+def _tentative() -> bool:
+    """Tell whether somewhere an address is still looked for at others (RFC 4862, 5.4), which takes a second or two."""
+    return any(
+        address.get("tentative") and not address.get("dadfailed")
+        for namespace in (None, *namespaces())
+        for item in _ip(namespace, "address", "show")
+        if "LOWER_UP" in item["flags"]
+        for address in item["addr_info"]
+    )
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
@@ -90,25 +126,34 @@ def _sorted(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def _links(namespace: Optional[str], anew: bool) -> list[Any]:
+def _links(namespace: Optional[str], anew: bool, still: bool) -> list[Any]:
     links = _ip(namespace, "address", "show")
     for item in links:
         drop_restless(item)
-        item["flags"] = "UP" in item["flags"]  # others of them, and the state, follow with a delay
-        for key in ("operstate", "txqlen"):  # the latter has another default in each way to make a link
-            item.pop(key, None)
+        if not still:
+            item["flags"] = "UP" in item["flags"]
+            item.pop("operstate")
         for address in item["addr_info"]:
             for key in ("tentative", "valid_life_time", "preferred_life_time"):  # time goes on
                 address.pop(key, None)
         if anew:
             # Open vSwitch draws a MAC address, and has an MTU follow other ports: the requested one is in its database.
             drawn = ("address", "mtu") if item.get("linkinfo", {}).get("info_kind") == "tun" else ()
-            # Numbers that are counted up; and a link has no queueing discipline until it is up for the first time.
-            for key in ("ifindex", "link_index", "link_netnsid", "qdisc", *drawn):
+            # Numbers that are counted up; each way to make a link has another default of its queue; and a link has no
+            # queueing discipline until it is up for the first time.
+            for key in ("ifindex", "link_index", "link_netnsid", "qdisc", "txqlen", *drawn):
                 item.pop(key, None)
-        # The kernel gives link-local ones, when it has found out that they are not in use.
-        item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link" or not anew]
+        if anew or not still:  # They come of MAC addresses, which may be drawn anew.
+            item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link"]
     return sorted(links, key=lambda item: str(item["ifname"])) if anew else links
+
+
+def _routes(namespace: Optional[str], family: str, anew: bool, still: bool) -> list[Any]:
+    """Return the routes; the kernel's own follow the addresses, those of IPv6 with a delay."""
+    routes = _ip(namespace, family, "route", "show", "table", "all")
+    if anew or not still:
+        routes = [route for route in routes if route["protocol"] != "kernel"]
+    return _sorted(routes)
 
 
 def _nft(namespace: Optional[str], anew: bool) -> Any:
@@ -164,17 +209,14 @@ def _by_name(value: Any, names: dict[str, str]) -> Any:
 
 
 def _files() -> dict[str, str]:
-    found = {}
-    for directory in _FILES:
-        for path in sorted(Path(directory).rglob("*")):
-            if "netvirt" in str(path):
-                found[str(path)] = _content(path) if path.is_file() else "not a file"
-    return found
+    paths = (path for directory in _FILES for path in sorted(Path(directory).rglob("*")))
+    return {str(path): _content(path) if path.is_file() else "not a file" for path in paths}
 
 
 def _content(path: Path) -> str:
-    """Return what a file holds; of an image of a guest, which takes a second to read, size and time of writing."""
+    """Return mode and content of a file; for the latter size and time if it is an image, which is slow to read."""
     status = path.stat()
-    if status.st_size > _IMAGE:
-        return f"{status.st_size} bytes of {status.st_mtime_ns}"
-    return path.read_text(errors="replace")
+    content = f"{status.st_size} bytes of {status.st_mtime_ns}"
+    if status.st_size < _IMAGE:
+        content = path.read_text(errors="replace")
+    return f"{status.st_mode:o} {content}"

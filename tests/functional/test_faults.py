@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from engine import Spec, apply, output
 from netlink_node import addresses, clean_node, ip, namespaces
-from node_state import node_state
+from snapshot import settled
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import (
@@ -166,11 +166,11 @@ def full_disk(directory: str, room: str = "size=4k") -> Iterator[None]:
 
 
 def test_database_stopped() -> None:
-    before = node_state()
+    before = settled()
     output("systemctl", "stop", "openvswitch-switch", "ovs-vswitchd", "ovsdb-server")
     refused(Unavailable, "start it with: systemctl start openvswitch-switch")
     output("systemctl", "start", "openvswitch-switch")
-    assert node_state() == before
+    assert settled() == before
 
 
 @pytest.mark.parametrize("converged", [False, True], ids=["new", "nothing to do"])
@@ -187,10 +187,10 @@ def test_switch_stopped(converged: bool) -> None:
 
 @pytest.mark.parametrize("daemon", ["ovsdb-server", "ovs-vswitchd"])
 def test_daemon_does_not_answer(daemon: str) -> None:
-    before = node_state()
+    before = settled()
     with stopped(daemon):
         fails(Unavailable, f"did not answer within 8 s; see: systemctl status {daemon}")
-    assert node_state() == before
+    assert settled() == before
 
 
 @pytest.mark.parametrize("daemon", ["ovsdb-server", "ovs-vswitchd"])
@@ -208,10 +208,10 @@ def test_daemon_stops_to_answer_during_the_run(daemon: str, monkeypatch: pytest.
 def test_nft_missing(converged: bool) -> None:
     if converged:
         apply(NETWORK)
-    before = node_state()
+    before = settled()
     with moved_away("/usr/sbin/nft"):
         refused(Missing, "the program nft is missing on the node; install nftables")
-    assert node_state() == before
+    assert settled() == before
 
 
 def test_dnsmasq_cannot_bind() -> None:
@@ -240,14 +240,14 @@ def test_disk_full(directory: str) -> None:
 
 
 def test_disk_full_for_the_lock_and_for_namespaces() -> None:
-    before = node_state()
+    before = settled()
     with full_disk("/run/netvirt", "nr_inodes=1"):
         fails(Unavailable, "the lock /run/netvirt/lock cannot be opened: No space left on device")
     with full_disk("/run/netns", "nr_inodes=1"):
         done, not_done = cut_off("/run/netns/nvtns cannot be made: No space left on device")
     assert done == []
     assert not_done[0] == ("netns_router", "nvtns")
-    assert node_state() == before
+    assert settled() == before
 
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir], ids=["file", "directory"])
@@ -255,17 +255,17 @@ def test_something_stale_has_the_name_of_a_namespace(make: Callable[[Path], Any]
     place = Path("/run/netns/nvtns")
     place.parent.mkdir(exist_ok=True)
     make(place)
-    before = node_state()
+    before = settled()
     try:
         refused(Conflict, "/run/netns/nvtns is no network namespace but a stale file; remove it")
-        assert node_state() == before
+        assert settled() == before
     finally:
         place.rmdir() if place.is_dir() else place.unlink()
 
 
 @pytest.mark.parametrize("name", ["/run/netns/nvtns", "../nvtns", "nvt/ns", ".", "..", ""])
 def test_a_path_is_no_name_of_a_namespace(name: str) -> None:
-    before = node_state()
+    before = settled()
     for resource in (
         {"netns_router": {"name": name}},
         {"ip_interface": {"name": "lo", "namespace": name}},
@@ -274,4 +274,4 @@ def test_a_path_is_no_name_of_a_namespace(name: str) -> None:
         {"dnsmasq_netns": {"name": NAME, "namespace": name, "interface": "gw"}},
     ):
         refused(InvalidValue, "name", [resource])
-    assert node_state() == before
+    assert settled() == before

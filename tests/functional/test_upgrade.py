@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from fabric_node import OWNER, nics, run
-from node_state import node_state, settled_state
 from recorded import replay
+from snapshot import settled
 
 RELEASES = sorted(Path(__file__).with_name("recorded").glob("*.json"))
 ARCHIVE = f"/usr/local/lib/netvirt/rebuild-{OWNER}.pyz"
@@ -27,20 +27,20 @@ def state_of(release: Path) -> Any:
 
 def but_what_is_kept(state: dict[str, Any]) -> dict[str, Any]:
     """Return the state of the node without what it keeps for its next boot."""
-    return {**state, "files": [item for item in state["files"] if "rebuild" not in item[0]]}
+    return {**state, "files": {path: text for path, text in state["files"].items() if "rebuild" not in path}}
 
 
 def test_a_recorded_node_is_taken_over_without_change(node: None, release: Path) -> None:
     recorded = state_of(release)
     replay(recorded)
-    before = settled_state()
+    before = settled()
     assert run(recorded["resources"], keep=False, check=True).operations == [
         {"kind": "rebuild", "name": OWNER, "action": "delete"}
     ]
     assert [item["kind"] for item in run(recorded["resources"], check=True).operations] == ["rebuild"]
-    assert node_state() == before
+    assert settled() == before
     assert [item["action"] for item in run(recorded["resources"]).operations] == ["update"]
-    assert but_what_is_kept(node_state()) == but_what_is_kept(before)
+    assert but_what_is_kept(settled()) == but_what_is_kept(before)
     assert Path(ARCHIVE).stat().st_size > len(recorded["files"][ARCHIVE]["text"])
     assert run(recorded["resources"]).operations == []
 
@@ -53,6 +53,11 @@ def with_other_rule(state: Any) -> None:
     text = json.dumps(state["nft"])
     assert "10.0.10.0" in text
     state["nft"] = json.loads(text.replace("10.0.10.0", "10.0.11.0"))
+
+
+def with_other_filter(state: Any) -> None:
+    filtered = next(item["set"] for item in state["nft"][""] if "set" in item)
+    filtered["elem"] = ["rl-green"]
 
 
 def with_other_tag(state: Any) -> None:
@@ -86,6 +91,7 @@ def without_route(state: Any) -> None:
 CHANGES = {
     without_flow: "ovs_flow",
     with_other_rule: "nat_masquerade",
+    with_other_filter: "packet_filter",
     with_other_tag: "ovs_port_vlan",
     with_other_address: "netns_router",
     with_other_mtu: "veth_pair",
