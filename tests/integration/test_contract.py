@@ -154,6 +154,7 @@ def lacks(lab: Lab, *arguments: str) -> bool:
     return lab.run(NODE, ["unshare", "--net", "sh", "-c", script], check=False).returncode != 0
 
 
+@pytest.mark.vm
 def test_link_vlan(lab: Lab, namespace: str, probes: Probes) -> None:
     if lacks(lab, "link", "leg0", "name", "leg2", "type", "vlan", "id", "9"):
         pytest.skip("needs a kernel with VLAN interfaces (8021q)")
@@ -173,6 +174,7 @@ def test_link_vlan(lab: Lab, namespace: str, probes: Probes) -> None:
     )
 
 
+@pytest.mark.vm
 def test_link_bond(lab: Lab, namespace: str, probes: Probes) -> None:
     if lacks(lab, "leg2", "type", "bond"):
         pytest.skip("needs a kernel with bonding")
