@@ -38,14 +38,15 @@ def snapshot(anew: bool = False, still: bool = False) -> dict[str, Any]:
     """Return the state of the node.
 
     With ``anew``, less what an object that is made anew cannot have as before. Unless it is ``still``, less what the
-    kernel does by itself soon after a change: link-local addresses, its own routes, states of links.
+    kernel does by itself soon after a change, and by what there was before: link-local addresses, its own routes,
+    and states of links, of which a new bridge without ports has another than one that has lost its ports.
     """
     shown: dict[str, Any] = {"files": _files(), **{f"ovsdb {name}": rows for name, rows in _ovsdb(anew).items()}}
     for namespace in (None, *namespaces()):
         where = namespace or "root"
         shown[f"links of {where}"] = _links(namespace, anew, still)
         for family in ("-4", "-6"):
-            shown[f"routes {family} of {where}"] = _routes(namespace, family, anew, still)
+            shown[f"routes {family} of {where}"] = _routes(namespace, family, still)
         shown[f"rules of {where}"] = _ip(namespace, "rule")
         shown[f"nft of {where}"] = _nft(namespace, anew)
     for bridge in _output("ovs-vsctl", "list-br").split():
@@ -53,13 +54,13 @@ def snapshot(anew: bool = False, still: bool = False) -> dict[str, Any]:
     return shown
 
 
-def settled(anew: bool = False) -> dict[str, Any]:
+def settled() -> dict[str, Any]:
     """Return all of the state once kernel and ovs-vswitchd have done what follows from the last change, as it seems."""
     deadline = time.monotonic() + _SETTLE_SECONDS
-    waiting, state, before = _tentative(), snapshot(anew, still=True), None
+    waiting, state, before = _tentative(), snapshot(still=True), None
     while (waiting or state != before) and time.monotonic() < deadline:
         time.sleep(0.3)
-        waiting, state, before = _tentative(), snapshot(anew, still=True), state
+        waiting, state, before = _tentative(), snapshot(still=True), state
     return state
 
 
@@ -143,15 +144,15 @@ def _links(namespace: Optional[str], anew: bool, still: bool) -> list[Any]:
             # queueing discipline until it is up for the first time.
             for key in ("ifindex", "link_index", "link_netnsid", "qdisc", "txqlen", *drawn):
                 item.pop(key, None)
-        if anew or not still:  # They come of MAC addresses, which may be drawn anew.
+        if not still:  # They come of MAC addresses, which may be drawn anew.
             item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link"]
     return sorted(links, key=lambda item: str(item["ifname"])) if anew else links
 
 
-def _routes(namespace: Optional[str], family: str, anew: bool, still: bool) -> list[Any]:
+def _routes(namespace: Optional[str], family: str, still: bool) -> list[Any]:
     """Return the routes; the kernel's own follow the addresses, those of IPv6 with a delay."""
     routes = _ip(namespace, family, "route", "show", "table", "all")
-    if anew or not still:
+    if not still:
         routes = [route for route in routes if route["protocol"] != "kernel"]
     return _sorted(routes)
 

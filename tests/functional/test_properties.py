@@ -24,7 +24,7 @@ from engine import Spec, apply
 from hypothesis import HealthCheck, given, settings
 from node_lists import SCENE_NIC, absent, key, two_lists
 from scene import scene
-from snapshot import difference, settled, uncounted
+from snapshot import difference, settled, snapshot, uncounted
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
@@ -107,7 +107,7 @@ def test_plan_run_before_and_absent(lists: tuple[list[Spec], list[Spec]]) -> Non
     made: dict[object, Spec] = {}
     try:
         for resources in lists:
-            there = settled(anew=True)
+            there = snapshot(anew=True)
             made.update({key(resource): absent(resource) for resource in resources})
             _tried["lists"] += 1
             result = converged(resources)
@@ -118,7 +118,7 @@ def test_plan_run_before_and_absent(lists: tuple[list[Spec], list[Spec]]) -> Non
                 for options in (item["ovs_port_vlan"] for item in before if "ovs_port_vlan" in item):
                     options["move"] = True  # says how to get there, and is no state
                 assert converged(before) is not None
-                unchanged(there, settled(anew=True))
+                unchanged(there, snapshot(anew=True))
                 assert converged(resources) is not None
     finally:
         nic = [made.pop(name) for name in list(made) if name[0] == "ip_interface"]
