@@ -99,7 +99,11 @@ def needs(capability: str, *arguments: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason=f"needs a kernel with {capability}")
 
 
-_RESTLESS = {"state", "message_age", "topology_change", "config_pending", "topology_change_ack", "mii_status"}
+_RESTLESS = {
+    *("state", "message_age", "topology_change", "config_pending", "topology_change_ack", "mii_status", "ad_info"),
+    *("ad_aggregator_id", "ad_actor_oper_port_state", "ad_actor_oper_port_state_str"),
+    *("ad_partner_oper_port_state", "ad_partner_oper_port_state_str"),
+}
 
 
 def drop_restless(item: dict[str, Any]) -> None:

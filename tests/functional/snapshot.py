@@ -38,8 +38,7 @@ def snapshot(anew: bool = False, still: bool = False) -> dict[str, Any]:
     """Return the state of the node.
 
     With ``anew``, less what an object that is made anew cannot have as before. Unless it is ``still``, less what the
-    kernel does by itself soon after a change, and by what there was before: link-local addresses, its own routes,
-    and states of links, of which a new bridge without ports has another than one that has lost its ports.
+    kernel does by itself soon after a change: link-local addresses, its own routes, and flags of links.
     """
     shown: dict[str, Any] = {"files": _files(), **{f"ovsdb {name}": rows for name, rows in _ovsdb(anew).items()}}
     for namespace in (None, *namespaces()):
@@ -131,9 +130,8 @@ def _links(namespace: Optional[str], anew: bool, still: bool) -> list[Any]:
     links = _ip(namespace, "address", "show")
     for item in links:
         drop_restless(item)
-        if not still:
-            item["flags"] = "UP" in item["flags"]
-            item.pop("operstate")
+        item.pop("operstate")  # The kernel tells it, and with it NO-CARRIER, up to a second late.
+        item["flags"] = [flag for flag in item["flags"] if flag != "NO-CARRIER"] if still else "UP" in item["flags"]
         for address in item["addr_info"]:
             for key in ("tentative", "valid_life_time", "preferred_life_time"):  # time goes on
                 address.pop(key, None)

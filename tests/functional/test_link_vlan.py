@@ -50,7 +50,7 @@ def made(name: str = "nvtp.10", namespace: Optional[str] = None) -> dict[str, An
     """Return an interface as ip(8) shows it, with its VLAN under "id" and "protocol"."""
     found = link(name, namespace)
     assert found is not None
-    return {**found, **found["linkinfo"]["info_data"]}
+    return {**found["linkinfo"]["info_data"], **found}
 
 
 def test_a_kernel_without_them_says_so_and_makes_nothing() -> None:
@@ -192,7 +192,7 @@ def test_the_parent_is_brought_up_in_the_same_run() -> None:
     up = {"ip_interface": {"name": "nvtp", "up": True}}
     route = {"destination": "10.8.0.0/16", "via": "10.9.0.254"}
     own = {"ip_interface": {"name": "nvtp.10", "addresses": ["10.9.0.1/24"], "routes": [route]}}
-    refused(Conflict, "parent nvtp is down, so this cannot be up; set it up with ip_interface", vlan())
+    refused(Conflict, "parent nvtp is down, and so is what is on it; set it up with ip_interface", vlan())
     converges(vlan(), own, up)
     assert "UP" in made()["flags"]
     assert [route["dst"] for route in routes(None, "dev", "nvtp.10")] == ["10.8.0.0/16"]

@@ -47,7 +47,7 @@ def network() -> Iterator[None]:
             inside(namespace, "ip", "link", "set", "lo", "up")
             inside(namespace, "sysctl", "-q", "net.ipv6.conf.default.dad_transmits=0")
         for namespace, addresses, peer, peer_addresses in LINKS:
-            output("ip", "link", "add", "eth0", "netns", namespace, "type", "veth", "peer", peer, "netns", ROUTER)
+            inside(namespace, "ip", "link", "add", "eth0", "type", "veth", "peer", peer, "netns", ROUTER)
             for place, end, own in ((namespace, "eth0", addresses), (ROUTER, peer, peer_addresses)):
                 for address in own:
                     inside(place, "ip", "address", "add", address, "dev", end, *(["nodad"] if ":" in address else []))
