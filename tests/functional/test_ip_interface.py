@@ -77,6 +77,16 @@ def test_ipv6_addresses_are_usable_at_once() -> None:
     assert "tentative" not in found
 
 
+def test_ipv4_addresses_have_the_broadcast_address_of_their_subnet() -> None:
+    converges(interface(addresses=["10.9.0.1/24", "10.9.1.0/31", "10.9.2.1/32"]))
+    found = ip("-4", "address", "show", "dev", "nvt0", namespace="nvtb")[0]["addr_info"]
+    assert {item["local"]: item.get("broadcast") for item in found} == {
+        "10.9.0.1": "10.9.0.255",
+        "10.9.1.0": None,
+        "10.9.2.1": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

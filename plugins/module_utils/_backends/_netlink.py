@@ -145,11 +145,12 @@ class Netlink(Devices):
 
         IPv6 addresses skip duplicate address detection (IFA_F_NODAD): what listens on one can bind it at once, and a
         segment that is still being wired up cannot disable it for good by reflecting a probe (RFC 4862, section 5.4).
+        IPv4 ones get their subnet's broadcast address, as hosts' own network services set it.
         """
         self.call(
             f"add the address {cidr} to {name}",
             namespace,
-            lambda handle: handle.netlink.addr("add", **_address(handle, name, cidr), **_nodad(cidr)),
+            lambda handle: handle.netlink.addr("add", **_address(handle, name, cidr), **_only_new(cidr)),
             tolerated=[errno.EEXIST],
         )
 
@@ -238,8 +239,12 @@ def _address(handle: Handle, name: str, cidr: str) -> dict[str, Any]:
     }
 
 
-def _nodad(cidr: str) -> dict[str, Any]:
-    return {"flags": _IFA_F_NODAD} if ":" in cidr else {}
+def _only_new(cidr: str) -> dict[str, Any]:
+    """Return what an address is given when it is made; a subnet of two (RFC 3021) has no broadcast address."""
+    network = ipaddress.ip_interface(cidr).network
+    if network.version == 6:
+        return {"flags": _IFA_F_NODAD}
+    return {"broadcast": str(network.broadcast_address)} if network.num_addresses > 2 else {}
 
 
 def _route(handle: Handle, route: Route) -> dict[str, Any]:
