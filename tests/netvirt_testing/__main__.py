@@ -31,9 +31,10 @@ GROUPS: dict[str, Group] = {
     "fleet": suites.fleet,
     "vm": suites.vm,
 }
-# These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long, but for
-# vm: it is last, since emulated machines want the processor for themselves.
+# These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long.
 BESIDE = {"unit", "sanity", "functional", "molecule"}
+# Emulated machines want the processor for themselves.
+ALONE = {"vm"}
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] molecule [NAME...]"""
@@ -87,18 +88,21 @@ def run(groups: dict[str, Group], request: Request) -> list[Tally]:
             tallies[-1].fail(str(error))
         except KeyboardInterrupt:
             tallies[-1].fail("interrupted")
+            tallies[-1].interrupted = True
             break
     return tallies
 
 
 def run_all(groups: dict[str, Group], request: Request) -> list[Tally]:
-    """Run groups, some of them beside the others; return their counts in the order of the groups."""
-    first = {name: group for name, group in groups.items() if name not in BESIDE}
+    """Run groups, some of them beside the others, some when these have ended; return their counts in their order."""
+    first = {name: group for name, group in groups.items() if name not in BESIDE | ALONE}
     second = {name: group for name, group in groups.items() if name in BESIDE}
     if not first or not second:
         return run(groups, request)
     beside = Beside(list(second), lambda: run(second, request), LOGS / "beside.log")
     tallies = [*run(first, request), *beside.finish()]
+    if not any(tally.interrupted for tally in tallies):
+        tallies += run({name: group for name, group in groups.items() if name in ALONE}, request)
     return sorted(tallies, key=lambda tally: list(groups).index(tally.name))
 
 

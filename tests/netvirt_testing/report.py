@@ -22,6 +22,7 @@ class Tally:
     skipped: int = 0
     seconds: float = 0.0
     skips: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def skip(self, reason: str) -> None:
         """Count one skipped test; the reason names the capability that is missing."""

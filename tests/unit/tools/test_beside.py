@@ -24,16 +24,17 @@ def test_counts_and_output_of_both_halves(
         tally.passed, tally.failed = 3, tally.name == "functional"
 
     monkeypatch.setattr(runner, "LOGS", tmp_path)
-    names = ["lint", "functional", "integration", "molecule"]
+    names = ["lint", "functional", "integration", "molecule", "vm"]
     tallies = runner.run_all(dict.fromkeys(names, count), Request([]))
     assert [(tally.name, tally.passed, tally.failed) for tally in tallies] == [
         ("lint", 3, 0),
         ("functional", 3, 1),
         ("integration", 3, 0),
         ("molecule", 3, 0),
+        ("vm", 3, 0),
     ]
     said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("==> ")]
-    assert said[1:] == ["==> lint", "==> integration", "==> functional", "==> molecule"]
+    assert said[1:] == ["==> lint", "==> integration", "==> functional", "==> molecule", "==> vm"]
 
 
 def test_a_group_that_did_not_end_is_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
