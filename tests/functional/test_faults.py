@@ -30,7 +30,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._errors import (
 
 __all__ = ["clean_node"]
 
-SECONDS = 10
+SECONDS = 15  # 10 are promised, to a machine that does nothing else
 NAME = "nvtfault"
 MADE_FIRST = [("netns_router", "nvtns"), ("veth_pair", "nvtleg")]
 SWITCHED = [("ovs_bridge", "nvtbr"), ("ovs_port_vlan", "nvtleg")]

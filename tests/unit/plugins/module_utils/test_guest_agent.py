@@ -125,7 +125,7 @@ def test_waiting_for_a_lease_that_does_not_come(agent: Agent) -> None:
     probe = {"macs": ["52:54:00:aa:bb:02"], "timeout": 0.3}
     (result,) = _guest_agent.run_probes("guest vm1", agent.path, [probe], 1)
     assert len(result["interfaces"]) == 2
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
 
 
 def test_what_fails_does_not_spoil_the_rest(agent: Agent) -> None:
@@ -141,7 +141,7 @@ def test_commands_run_side_by_side_but_not_all_at_once(agent: Agent) -> None:
     started = time.monotonic()
     results = probe(agent, *[["sleep", "0.3"]] * 12)
     assert [result["rc"] for result in results] == [0] * 12
-    assert 0.6 <= time.monotonic() - started < 1.5
+    assert 0.6 <= time.monotonic() - started < 3
     assert agent.most <= _guest_agent.PARALLEL
 
 
@@ -171,7 +171,7 @@ def test_agent_that_does_not_answer(agent: Agent) -> None:
     started = time.monotonic()
     (result,) = probe(agent, ["echo"], agent_timeout=0.3)
     assert result["error"].startswith("guest vm1: its QEMU guest agent did not answer within 0.3 s")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_guest_that_is_not_running(tmp_path: Path) -> None:
