@@ -148,15 +148,9 @@ def test_linux_bridge(lab: Lab, namespace: str, probes: Probes) -> None:
     )
 
 
-def lacks(lab: Lab, *arguments: str) -> bool:
-    """Tell whether the node's kernel lacks a kind of link, by making one in a namespace that goes again."""
-    script = "ip link add leg0 type veth peer name leg1 && ip link add " + " ".join(arguments)
-    return lab.run(NODE, ["unshare", "--net", "sh", "-c", script], check=False).returncode != 0
-
-
 @pytest.mark.vm
 def test_link_vlan(lab: Lab, namespace: str, probes: Probes) -> None:
-    if lacks(lab, "link", "leg0", "name", "leg2", "type", "vlan", "id", "9"):
+    if lab.lacks_link(NODE, "link", "leg0", "name", "leg2", "type", "vlan", "id", "9"):
         pytest.skip("needs a kernel with VLAN interfaces (8021q)")
 
     def shown() -> list[Any]:
@@ -176,7 +170,7 @@ def test_link_vlan(lab: Lab, namespace: str, probes: Probes) -> None:
 
 @pytest.mark.vm
 def test_link_bond(lab: Lab, namespace: str, probes: Probes) -> None:
-    if lacks(lab, "leg2", "type", "bond"):
+    if lab.lacks_link(NODE, "leg2", "type", "bond"):
         pytest.skip("needs a kernel with bonding")
 
     def shown() -> list[Any]:

@@ -130,6 +130,11 @@ class Lab:
         """Tell whether a node is a virtual machine, with a kernel of its own."""
         return self.run(node, ["systemd-detect-virt", "--container"], check=False).returncode != 0
 
+    def lacks_link(self, node: str, *arguments: str) -> bool:
+        """Tell whether a node's kernel lacks a kind of link, by making one on ``leg0`` of a namespace that goes again."""
+        script = "ip link add leg0 type veth peer name leg1 && ip link add " + " ".join(arguments)
+        return self.run(node, ["unshare", "--net", "sh", "-c", script], check=False).returncode != 0
+
     def uses_best_datapath(self, node: str) -> bool:
         """Tell whether Open vSwitch uses the kernel's datapath where there is one, and its own elsewhere."""
         kernel = self.is_vm(node) or Path("/sys/module/openvswitch").exists()
