@@ -131,7 +131,7 @@ class Lab:
         return self.run(node, ["systemd-detect-virt", "--container"], check=False).returncode != 0
 
     def lacks_link(self, node: str, *arguments: str) -> bool:
-        """Tell whether a node's kernel lacks a kind of link, by making one on ``leg0`` of a namespace that goes again."""
+        """Tell whether a node's kernel lacks a kind of link, by making one, on ``leg0`` of a new namespace."""
         script = "ip link add leg0 type veth peer name leg1 && ip link add " + " ".join(arguments)
         return self.run(node, ["unshare", "--net", "sh", "-c", script], check=False).returncode != 0
 
