@@ -83,7 +83,6 @@ def _tentative() -> bool:
         address.get("tentative") and not address.get("dadfailed")
         for namespace in (None, *namespaces())
         for item in _ip(namespace, "address", "show")
-        if "LOWER_UP" in item["flags"]
         for address in item["addr_info"]
     )
 
