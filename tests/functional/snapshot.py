@@ -137,9 +137,9 @@ def _links(namespace: Optional[str], anew: bool, still: bool) -> list[Any]:
         if anew:
             # Open vSwitch draws a MAC address, and has an MTU follow other ports: the requested one is in its database.
             drawn = ("address", "mtu") if item.get("linkinfo", {}).get("info_kind") == "tun" else ()
-            # Numbers that are counted up; each way to make a link has another default of its queue; and a link has no
-            # queueing discipline until it is up for the first time.
-            for key in ("ifindex", "link_index", "link_netnsid", "qdisc", "txqlen", *drawn):
+            # Numbers that are counted up; each way to make a link has another default of its queue; a link has no
+            # queueing discipline until it is up for the first time; and a bridge keeps a limit of ports it has had.
+            for key in ("ifindex", "link_index", "link_netnsid", "qdisc", "txqlen", "tso_max_size", *drawn):
                 item.pop(key, None)
         if not still:  # They come of MAC addresses, which may be drawn anew.
             item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link"]
