@@ -31,6 +31,7 @@ NAMED_ANEW = {
 }
 _IMAGE = 2**20
 _SETTLE_SECONDS = 15
+_LATE_SECONDS = 1  # The kernel tells of carriers no more often, and so late.
 _FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt")
 
 
@@ -58,9 +59,14 @@ def settled() -> dict[str, Any]:
     deadline = time.monotonic() + _SETTLE_SECONDS
     waiting, state, before = _tentative(), snapshot(still=True), None
     while (waiting or state != before) and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(_LATE_SECONDS)
         waiting, state, before = _tentative(), snapshot(still=True), state
     return state
+
+
+def changes(before: dict[str, Any]) -> dict[str, Any]:
+    """Return what differs from a settled state, unless that settles, too."""
+    return difference(before, snapshot(still=True)) and difference(before, settled())
 
 
 def uncounted(state: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from engine import Spec, apply
 from hypothesis import HealthCheck, given, settings
 from node_lists import SCENE_NIC, absent, key, two_lists
 from scene import scene
-from snapshot import difference, settled, snapshot, uncounted
+from snapshot import changes, difference, settled, snapshot, uncounted
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
@@ -45,9 +45,8 @@ def node() -> Iterator[None]:
         yield
 
 
-def unchanged(before: dict[str, Any], after: dict[str, Any]) -> None:
+def nothing(found: dict[str, Any]) -> None:
     """Fail with what differs."""
-    found = difference(before, after)
     if found:
         pytest.fail(pprint.pformat(found, width=160))
 
@@ -61,7 +60,7 @@ def plan(resources: list[Spec]) -> Optional[Result]:
         with pytest.raises(type(error), match=re.escape(str(error))):
             apply(resources)
         result = None
-    unchanged(state, settled())
+    nothing(changes(state))
     return result
 
 
@@ -82,7 +81,7 @@ def converged(resources: list[Spec]) -> Optional[Result]:
     state = settled()
     for again, check in ((resources, True), (resources, False), (shown(done, "after"), True)):
         assert apply(again, check).operations == []
-    unchanged(state, settled())
+    nothing(changes(state))
     return done
 
 
@@ -118,14 +117,14 @@ def test_plan_run_before_and_absent(lists: tuple[list[Spec], list[Spec]]) -> Non
                 for options in (item["ovs_port_vlan"] for item in before if "ovs_port_vlan" in item):
                     options["move"] = True  # says how to get there, and is no state
                 assert converged(before) is not None
-                unchanged(there, snapshot(anew=True))
+                nothing(difference(there, snapshot(anew=True)))
                 assert converged(resources) is not None
     finally:
         nic = [made.pop(name) for name in list(made) if name[0] == "ip_interface"]
         apply(list(made.values()))
         if nic:  # Its settings are parts of an object of others, which stays.
             apply([{"ip_interface": {"name": SCENE_NIC, "addresses": [], "routes": [], "mtu": 1500, "up": True}}])
-    unchanged(uncounted(untouched), uncounted(settled()))
+    nothing(difference(uncounted(untouched), uncounted(settled())))
 
 
 def test_of_all_kinds_something_was_done() -> None:
