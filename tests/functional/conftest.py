@@ -11,14 +11,8 @@ from pathlib import Path
 
 import pytest
 from engine import output
-from hypothesis import Phase, settings
 from netlink_node import inside, ip
 from uplink_node import BRIDGE, NEIGHBOUR, NIC, remove
-
-# The same examples each time, and as many. For others: --hypothesis-profile=many --hypothesis-seed=NUMBER
-settings.register_profile("suite", max_examples=8, derandomize=True, phases=[Phase.generate])
-settings.register_profile("many", max_examples=100, phases=[Phase.generate])  # to shrink one would take very long
-settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def _tunnels(making: Making) -> None:
 
 def _services(making: Making) -> None:
     lines = ["priority=7,ip,nw_dst=10.0.0.1 actions=drop", "table=3,arp actions=NORMAL", "priority=9 actions=drop"]
-    if making.has("ovs_bridge", "nvtq0") and making.wanted():
+    if making.has("ovs_bridge", "nvtq0"):
         flows = making.draw(st.lists(st.sampled_from(lines), unique=True, max_size=3))
         making.add("ovs_flow", bridge="nvtq0", cookie="0x77", flows=flows)
     if making.has("netns_router", ROUTER) and making.wanted():

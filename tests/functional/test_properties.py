@@ -5,8 +5,8 @@
 The plan of check mode is what is executed; a second run has nothing to do; what a run returns as ``before`` brings the
 former state back; and when all that was made is absent again, the node is as it was.
 
-The suite tries the same lists each time: the profile ``suite`` in conftest.py. Others, and more of them:
-./test functional -- -k test_properties --hypothesis-profile=many --hypothesis-seed=1
+The suite tries the same lists each time. Others, and more of them:
+NETVIRT_FUZZ_SEED=2 NETVIRT_FUZZ_COUNT=100 ./test functional -- -k test_properties
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any, Optional
 
 import pytest
 from engine import Spec, apply
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from node_lists import SCENE_NIC, absent, key, two_lists
 from scene import scene
 from snapshot import changes, difference, settled, snapshot, uncounted
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from netvirt_testing import nasty
 
 _tried: Counter[str] = Counter()
 """How many lists were done and refused, and how many operations were executed, by kind."""
@@ -99,7 +100,15 @@ def partial(predicted: object, found: object) -> bool:
     return predicted == found
 
 
-@settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+# To shrink an example would take very long.
+@seed(nasty.SEED)
+@settings(
+    max_examples=nasty.count(8),
+    phases=[Phase.generate],
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(two_lists())
 def test_plan_run_before_and_absent(lists: tuple[list[Spec], list[Spec]]) -> None:
     untouched = settled()

@@ -32,7 +32,7 @@ GROUPS: dict[str, Group] = {
     "vm": suites.vm,
 }
 # These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long.
-BESIDE = {"unit", "sanity", "functional", "molecule"}
+BESIDE = {"functional", "molecule"}
 # Emulated machines want the processor for themselves.
 ALONE = {"vm"}
 USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
