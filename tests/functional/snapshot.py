@@ -29,6 +29,7 @@ NAMED_ANEW = {
     "Bridge": {"datapath_id", "datapath_version"},
     "Interface": {"ofport", "ifindex", "mac_in_use"},
 }
+NO_FILE = "not a file"
 _IMAGE = 2**20
 _SETTLE_SECONDS = 15
 _LATE_SECONDS = 1  # The kernel tells of carriers no more often, and so late.
@@ -214,13 +215,14 @@ def _by_name(value: Any, names: dict[str, str]) -> Any:
 
 def _files() -> dict[str, str]:
     paths = (path for directory in _FILES for path in sorted(Path(directory).rglob("*")))
-    return {str(path): _content(path) if path.is_file() else "not a file" for path in paths}
+    return {str(path): f"{path.lstat().st_mode:o} {_content(path)}" for path in paths}
 
 
 def _content(path: Path) -> str:
-    """Return mode and content of a file; for the latter size and time if it is an image, which is slow to read."""
+    """Return what a file holds; of an image, which is slow to read, size and time of writing."""
+    if not path.is_file():
+        return NO_FILE
     status = path.stat()
-    content = f"{status.st_size} bytes of {status.st_mtime_ns}"
-    if status.st_size < _IMAGE:
-        content = path.read_text(errors="replace")
-    return f"{status.st_mode:o} {content}"
+    if status.st_size > _IMAGE:
+        return f"{status.st_size} bytes of {status.st_mtime_ns}"
+    return path.read_text(errors="replace")

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from engine import Spec, output
 from fabric_node import lose, nics, resources, run
-from snapshot import difference, snapshot
+from snapshot import NO_FILE, difference, snapshot
 
 POINTS, PARTS = 100, 10
 REMOVAL_POINTS = 30
@@ -134,7 +134,7 @@ def network() -> dict[str, Any]:
     state["files"] = {
         path: content
         for path, content in state["files"].items()
-        if path != str(LEASES) and (content != "not a file" or any(map(Path.is_file, Path(path).rglob("*"))))
+        if path != str(LEASES) and (not content.endswith(NO_FILE) or any(map(Path.is_file, Path(path).rglob("*"))))
     }
     return state
 
