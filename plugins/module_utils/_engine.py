@@ -134,6 +134,16 @@ class Resource:
         return bool(self.want.get("state") == "absent")
 
     @property
+    def changed(self) -> bool:
+        """Whether it is another after the run, be it only by what operations on other objects take away."""
+        return bool(self.operations) or self.differs(self.have)
+
+    def differs(self, have: Optional[Spec]) -> bool:
+        """Tell whether an object such as ``have``, or none, is not what is desired."""
+        one_is_absent = (have is None) != (self.desired is None)
+        return one_is_absent or bool(differences(have, self.desired, self.kind.options))
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         return (self.kind.name, *self.named.values())
 
@@ -230,7 +240,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
             ((item, operation) for item in resources for operation in item.operations), key=lambda step: step[1].stage
         )
         reports = [_report(item, operation) for item, operation in steps]
-        changed = [item for item in resources if item.operations]
+        changed = [item for item in resources if item.changed]
         if not check:
             if steps:
                 _apply(node, steps, reports)
@@ -284,7 +294,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
             item.have = have
         item.desired = None if item.absent else item.kind.desired(node, have, item.want)
         item.after = item.desired
-        if (have is None) != (item.desired is None) or differences(have, item.desired, item.kind.options):
+        if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
     except (Conflict, InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error
@@ -339,7 +349,7 @@ def _verify(node: Node, resources: Sequence[Resource], reports: Sequence[dict[st
 
 
 def _faults(node: Node, item: Resource) -> Iterable[str]:
-    if item.operations:
+    if item.changed:
         item.after = item.kind.observe(node, item.want)
         if (item.after is None) != (item.desired is None):
             yield (

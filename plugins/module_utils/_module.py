@@ -83,7 +83,7 @@ def run_kind(kind: Kind) -> None:
 
 def difference(item: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the state before and after, reduced to the options that differ."""
-    if not item.operations:
+    if not item.changed:
         return {}, {}
     if item.have is None or item.after is None:
         return item.shown(item.have), item.shown(item.after)

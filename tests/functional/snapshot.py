@@ -20,6 +20,7 @@ MEASURED = {
     "Interface": {
         *("statistics", "status", "link_state", "admin_state", "link_resets", "bfd_status", "cfm_health"),
         "lacp_current",  # by what the partner says, or does not say in time
+        "error",  # looked at anew with the next change of anything, which may be another program's
     },
     "Controller": {"status", "is_connected", "role"},
 }

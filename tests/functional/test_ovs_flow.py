@@ -189,6 +189,23 @@ def test_flows_that_a_change_of_the_bridge_flushes_are_in_the_plan(flows: Object
     assert dump() == held
 
 
+def test_flows_that_a_change_of_the_bridge_flushes_are_in_before(flows: Object) -> None:
+    """Also where the list wants them gone, so that nothing is left to do for their set itself."""
+    held = flows.present(flows=FLOWS)["flows"]
+    resources = [
+        {"ovs_flow": {**flows.identity, "flows": []}},
+        {"ovs_bridge": {"name": "nvtbr", "fail_mode": "secure"}},
+    ]
+    for check in (True, False):
+        result = apply(resources, check=check)
+        assert [operation["kind"] for operation in result.operations] == ["ovs_bridge"]
+        shown = {item.kind.name: (item.shown(item.have), item.shown(item.after)) for item in result.changed}
+        assert [flows["flows"] for flows in shown["ovs_flow"]] == [held, []]
+    apply([{name: before} for name, (before, _after) in shown.items()])
+    assert len(dump()) == len(FLOWS)
+    assert flows.present(flows=FLOWS)["flows"] == held
+
+
 @pytest.mark.parametrize("version", ["OpenFlow13", "OpenFlow14", "OpenFlow15"])
 def test_a_bridge_that_speaks_one_version(flows: Object, version: str) -> None:
     output("ovs-vsctl", "set", "Bridge", "nvtbr", f"protocols={version}")
