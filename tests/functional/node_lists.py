@@ -117,8 +117,10 @@ def _links(making: Making) -> None:
             sysctls=st.fixed_dictionaries(parameters),
         )
         making.add("netns_router", name=ROUTER, **options)
-    if making.wanted():
-        namespaces = ["nvtns", *([ROUTER] if making.has("netns_router", ROUTER) else [])]
+    routers = [ROUTER] if making.has("netns_router", ROUTER) else []
+    stays = bool(routers) and _has_leg(making)
+    if stays or making.wanted():
+        namespaces = routers if stays else ["nvtns", *routers]
         end = {"mtu": _mtus, "up": st.booleans(), "tx_checksum": st.booleans()}
         peer = {"name": PEER, "namespace": making.draw(st.sampled_from(namespaces)), **making.some(**end, mac=_macs(4))}
         masters = ["", *([LINUX_BRIDGE] if making.has("linux_bridge", LINUX_BRIDGE) else [])]
@@ -126,6 +128,12 @@ def _links(making: Making) -> None:
         making.add("veth_pair", name=PAIR, peer=peer, **near)
         if peer["namespace"] == ROUTER:
             _leg(making)
+
+
+def _has_leg(making: Making) -> bool:
+    """Tell whether the former list gave the router's leg addresses, which a list without the leg cannot bring back."""
+    router = making.former.get(("netns_router", ROUTER, ""), {"netns_router": {}})
+    return any(leg["addresses"] for leg in router["netns_router"].get("interfaces", ()))
 
 
 def _leg(making: Making) -> None:
