@@ -46,6 +46,8 @@ options:
           - The addresses with their prefix lengths, such as V(10.0.10.254/24) or V(2001:db8::1/64).
           - New ones are added before others are removed. Link-local addresses, and IPv6 addresses from router
             advertisements, are left alone unless listed.
+          - Of several IPv4 addresses of one subnet, the kernel takes the one that came first as the source of what it
+            sends. The order of this list is not looked at. Give the others a prefix length of 32 where it matters.
           - IPv6 addresses are added without duplicate address detection, so that services can use them at once.
         type: list
         elements: str

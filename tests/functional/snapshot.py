@@ -149,6 +149,9 @@ def _links(namespace: Optional[str], anew: bool, still: bool) -> list[Any]:
             # queueing discipline until it is up for the first time; and a bridge keeps a limit of ports it has had.
             for key in ("ifindex", "link_index", "link_netnsid", "qdisc", "txqlen", "tso_max_size", *drawn):
                 item.pop(key, None)
+            for address in item["addr_info"]:
+                address.pop("secondary", None)  # all but the one of a subnet that came first, which no list tells
+            item["addr_info"] = _sorted(item["addr_info"])
         if not still:  # They come of MAC addresses, which may be drawn anew.
             item["addr_info"] = [item for item in item["addr_info"] if item["scope"] != "link"]
     return sorted(links, key=lambda item: str(item["ifname"])) if anew else links
