@@ -35,9 +35,8 @@ options:
       - The addresses with their prefix lengths, such as V(10.0.10.254/24) or V(2001:db8::1/64).
       - New ones are added before others are removed. Other addresses of the same subnet survive the removal of the
         first one.
-      - Of several IPv4 addresses of one subnet, the kernel takes the one that came first as the source of what it sends.
-        The order of this list is not looked at. Add them in two runs where it matters, or give the others a prefix
-        length of 32.
+      - Of several IPv4 addresses of one subnet, the kernel takes the one that came first as the source of what it
+        sends. The order of this list is not looked at. Give the others a prefix length of 32 where it matters.
       - Link-local and loopback addresses, and IPv6 addresses from router advertisements, are left alone unless listed.
       - IPv6 addresses are added without duplicate address detection, so that services can use them at once.
       - When O(state) is V(absent), these are removed; all of them when left out.
