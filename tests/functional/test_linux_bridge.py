@@ -165,6 +165,19 @@ def test_mtu_holds_against_a_smaller_port() -> None:
     assert (link("nvtbr") or {})["mtu"] == 1500
 
 
+def test_mtu_that_follows_a_port_of_the_same_run_is_not_foretold() -> None:
+    converges(bridge())
+    resources = [
+        bridge(ageing_time=60),
+        {"veth_pair": {"name": "nvt0", "master": "nvtbr", "mtu": 1400, "peer": {"name": "nvt1"}}},
+    ]
+    planned = apply(resources, check=True).resources[0].after
+    done = apply(resources).resources[0].after
+    assert planned is not None and done is not None
+    assert done["mtu"] == 1400
+    assert {name: done[name] for name in planned} == planned
+
+
 def test_drift_is_repaired() -> None:
     wanted = bridge(wire(1), stp=True, ageing_time=60)
     converges(wanted)

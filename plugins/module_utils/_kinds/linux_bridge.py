@@ -65,7 +65,7 @@ class LinuxBridge(Kind):
         return {**have, "ports": ports}
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
-        """Ports keep what is not said of them; a port that joins or leaves may change the MTU and the MAC address."""
+        """Ports keep what is not said of them. MTU and MAC address, unless set, follow the ports, and are not told."""
         _link.require_namespace(node, want["namespace"])
         own = {key: want[key] for key in (*_DEFAULTS, *_link.COMMON, "vlan_default_pvid") if want[key] is not None}
         result: Spec = {"name": want["name"], "namespace": want["namespace"], **_link.base(have, _DEFAULTS), **own}
@@ -75,7 +75,7 @@ class LinuxBridge(Kind):
         there = have["ports"] if have else []
         result["ports"] = _desired_ports(node, have, want, result)
         _bridge_ports.check(node, want, result["ports"])
-        if _names(there) != _names(result["ports"]):
+        if there or result["ports"]:
             for option in ("mtu", "mac"):
                 if option not in own:
                     result.pop(option, None)
@@ -144,10 +144,6 @@ def _desired_ports(node: Node, have: Optional[Spec], want: Spec, result: Spec) -
     if filtering and before != after:
         there = [_bridge_ports.following(port, before, after) for port in there]
     return _bridge_ports.desired(there, want, after, filtering)
-
-
-def _names(ports: list[Spec]) -> list[str]:
-    return [port["name"] for port in ports]
 
 
 def _data(spec: Spec) -> dict[str, Any]:
