@@ -173,7 +173,8 @@ def test_mtu_that_follows_a_port_of_the_same_run_is_not_foretold() -> None:
     ]
     planned = apply(resources, check=True).resources[0].after
     done = apply(resources).resources[0].after
-    assert planned is not None and done is not None
+    assert planned is not None
+    assert done is not None
     assert done["mtu"] == 1400
     assert {name: done[name] for name in planned} == planned
 
