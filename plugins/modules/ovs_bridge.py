@@ -44,6 +44,8 @@ options:
       - What a bridge does that has no controller to talk to. V(standalone) makes it an ordinary learning switch.
         V(secure) makes it drop everything for which no flow was installed.
       - Flows do not survive a reboot; with V(secure) nothing passes until they are installed again.
+      - Open vSwitch drops all flows of the bridge, also those of others, when this or the datapath type changes, and
+        when the bridge gets its first controller or loses its last one.
     type: str
     choices: [standalone, secure]
   protocols:
