@@ -19,8 +19,8 @@ MEASURED = {
     "Port": {"statistics", "status", "rstp_status", "rstp_statistics", "bond_active_slave"},
     "Interface": {
         *("statistics", "status", "link_state", "admin_state", "link_resets", "bfd_status", "cfm_health"),
+        *("ifindex", "mac_in_use", "mtu", "error"),  # of the device, as ip(8) says, but up to some seconds later
         "lacp_current",  # by what the partner says, or does not say in time
-        "error",  # looked at anew with the next change of anything, which may be another program's
     },
     "Controller": {"status", "is_connected", "role"},
 }
@@ -28,7 +28,7 @@ MEASURED = {
 NAMED_ANEW = {
     "Open_vSwitch": {"next_cfg", "cur_cfg"},
     "Bridge": {"datapath_id", "datapath_version"},
-    "Interface": {"ofport", "ifindex", "mac_in_use"},
+    "Interface": {"ofport"},
 }
 NO_FILE = "not a file"
 _IMAGE = 2**20
@@ -201,9 +201,6 @@ def _ovsdb(anew: bool) -> dict[str, Any]:
         for row in tables.get("Bridge", ()):
             if row["fail_mode"] == "standalone":
                 row["fail_mode"] = ["set", []]  # which means the same: ovs-vswitchd.conf.db(5)
-        for row in tables.get("Interface", ()):
-            if row["mtu_request"] == ["set", []]:
-                del row["mtu"]  # It follows other ports, and does not return when a request is taken back.
     return {name: _sorted(rows) for name, rows in tables.items()}
 
 
