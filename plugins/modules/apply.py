@@ -164,20 +164,45 @@ unconfirmed:
   sample: 5f0c3a5e1b5d4f6f8d0a6f0c2f9e7b1a
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run, to_confirm
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 
+_VERBOSE = 3  # from -vvv on, callbacks show what a module was given
+
 
 def _resources(module: AnsibleModule) -> list[Resource]:
     """Return the declared resources, and what the node is to keep of them."""
     resources, keep = parse(module.params["resources"]), module.params["keep"]
     return resources if keep is None else [*resources, _rebuild.told(module.params["owner"], resources, keep)]
+
+
+def _diff(module: AnsibleModule, result: Result) -> dict[str, Any]:
+    """Return what differs, by object, where it is to be shown."""
+    if not module._diff:
+        return {}
+    differences = {item.title: difference(item) for item in result.changed}
+    return {
+        "diff": {
+            "before": {title: before for title, (before, _after) in differences.items()},
+            "after": {title: after for title, (_before, after) in differences.items()},
+        }
+    }
+
+
+def _invocation(module: AnsibleModule) -> dict[str, Any]:
+    """Keep Ansible from returning the whole list of resources where it is not to be shown.
+
+    A list of 500 on its way back, through every callback, takes as long as reading 500 ports on the node.
+    """
+    return {} if module._verbosity >= _VERBOSE else {"invocation": {}}
 
 
 def main() -> None:
@@ -193,7 +218,6 @@ def main() -> None:
     )
     purge = map(kind, KINDS) if module.params["purge"] else ()
     result = run(module, lambda: _resources(module), purge)
-    differences = {item.title: difference(item) for item in result.changed}
     declared = [item for item in result.changed if item.kind.name in KINDS]
     for warning in _rebuild.warnings(result):
         module.warn(warning)
@@ -202,10 +226,8 @@ def main() -> None:
         operations=result.operations,
         before=[{item.kind.name: item.shown(item.have)} for item in declared],
         after=[{item.kind.name: item.shown(item.after)} for item in declared],
-        diff={
-            "before": {title: before for title, (before, _after) in differences.items()},
-            "after": {title: after for title, (_before, after) in differences.items()},
-        },
+        **_diff(module, result),
+        **_invocation(module),
         **to_confirm(result.unconfirmed),
     )
 
