@@ -17,12 +17,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, converge
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, NetvirtError
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import validate
-from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _node, _options, _registry
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 # Devices may be late, and what sets up the host's own links may undo something while the host boots.
 HOLD_SECONDS = 60.0
@@ -40,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(json.dumps(_converge(arguments[-1], True), indent=1) + "\n")
         else:
             _hold(arguments[-1])
-    except NetvirtError as error:
+    except _errors.NetvirtError as error:
         sys.stderr.write(f"the virtual networks are not as this node was told: {error}\n")
         return 1
     return 0
@@ -57,9 +54,9 @@ def _hold(path: str) -> None:
             if not ready:
                 _notify(f"READY=1\nSTATUS={text}")
             ready = True
-        except InvalidValue:
+        except _errors.InvalidValue:
             raise
-        except NetvirtError as error:
+        except _errors.NetvirtError as error:
             if time.monotonic() >= deadline:
                 raise
             text = f"trying again: {error}"
@@ -81,27 +78,29 @@ def _converge(path: str, check: bool) -> list[dict[str, Any]]:
     node = Node(settings)
     try:
         if check:
-            return converge(node, resources, True).operations
+            return _engine.converge(node, resources, True).operations
         with node.lock():
             if _text(path) != text:  # another run came first, and has told the node otherwise
                 return []
-            return converge(node, resources, False).operations
+            return _engine.converge(node, resources, False).operations
     finally:
         node.close()
 
 
 def _text(path: str) -> Optional[str]:
-    file = Files().read(path)
+    file = _files.Files().read(path)
     return file.text if file is not None else None
 
 
-def _parse(path: str, text: str) -> tuple[list[Resource], Settings]:
+def _parse(path: str, text: str) -> tuple[list[_engine.Resource], _node.Settings]:
     """Return what is below the header; raises InvalidValue."""
     try:
         told = json.loads(text.partition("\n")[2])
-        return parse(told["resources"]), Settings(**validate(SETTINGS, told["settings"], "settings"))
-    except (InvalidValue, KeyError, TypeError, ValueError) as error:
-        raise InvalidValue(f"{path} cannot be used ({error}); run the playbook again") from error
+        return _registry.parse(told["resources"]), _node.Settings(
+            **_options.validate(_node.SETTINGS, told["settings"], "settings")
+        )
+    except (_errors.InvalidValue, KeyError, TypeError, ValueError) as error:
+        raise _errors.InvalidValue(f"{path} cannot be used ({error}); run the playbook again") from error
 
 
 def _notify(message: str) -> None:

@@ -15,12 +15,12 @@ import enum
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Callable, ClassVar, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec, validate
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 VERIFY_SECONDS = 5.0
 """How long the node may take to show what was applied: a device appears to OVS, a daemon binds its sockets."""
@@ -75,7 +75,7 @@ class Kind(abc.ABC):
     """What the engine asks of a kind. A kind is stateless and never changes the node but through its operations."""
 
     name: ClassVar[str]
-    options: ClassVar[Mapping[str, Option]]
+    options: ClassVar[Mapping[str, _options.Option]]
     rank: ClassVar[Stage]  # kinds of a lower rank are planned first
 
     def label(self, want: Spec) -> str:
@@ -143,14 +143,16 @@ class Resource:
         one_is_absent = (have is None) != (self.desired is None)
         return one_is_absent or bool(differences(have, self.desired, self.kind.options))
 
-    @property
+    @cached_property
     def identity(self) -> tuple[Any, ...]:
         return (self.kind.name, *self.named.values())
 
     @property
     def named(self) -> Spec:
         """The options that say which object is meant."""
-        return {name: self.want[name] for name, option in self.kind.options.items() if option.role is Role.IDENTITY}
+        return {
+            name: self.want[name] for name, option in self.kind.options.items() if option.role is _options.Role.IDENTITY
+        }
 
     @property
     def title(self) -> str:
@@ -175,19 +177,23 @@ class Result:
     unconfirmed: str = ""  # token of a move that is undone unless the controller confirms it
 
 
-def given(options: Mapping[str, Option], want: Spec) -> Spec:
+def given(options: Mapping[str, _options.Option], want: Spec) -> Spec:
     """Return the options the user gave, less those that only say how to get there."""
-    return {name: value for name, value in want.items() if value is not None and options[name].role is not Role.POLICY}
+    return {
+        name: value
+        for name, value in want.items()
+        if value is not None and options[name].role is not _options.Role.POLICY
+    }
 
 
 def differences(
-    have: Optional[Spec], desired: Optional[Spec], options: Optional[Mapping[str, Option]] = None
+    have: Optional[Spec], desired: Optional[Spec], options: Optional[Mapping[str, _options.Option]] = None
 ) -> dict[str, Any]:
     """Return ``{option: {"before": ..., "after": ...}}`` for what differs between two present states.
 
     With ``options``, suboptions that ``desired`` lacks are no difference where the option is ``partial``.
     """
-    if have is None or desired is None:
+    if have is None or desired is None or have == desired:
         return {}
     return {
         name: {"before": have.get(name), "after": value}
@@ -196,7 +202,7 @@ def differences(
     }
 
 
-def _meets(have: Any, desired: Any, option: Optional[Option]) -> bool:
+def _meets(have: Any, desired: Any, option: Optional[_options.Option]) -> bool:
     if option is None or not option.partial or have is None:
         return bool(have == desired)
     if isinstance(desired, dict):
@@ -206,13 +212,13 @@ def _meets(have: Any, desired: Any, option: Optional[Option]) -> bool:
 
 def resource(kind: Kind, options: Any) -> Resource:
     """Return a validated resource; raises InvalidValue."""
-    label = called(options["name"]) if isinstance(options, dict) and options.get("name") else ""
-    want = validate(kind.options, options, f"{kind.name} {label}" if label else kind.name)
+    label = _values.called(options["name"]) if isinstance(options, dict) and options.get("name") else ""
+    want = _options.validate(kind.options, options, f"{kind.name} {label}" if label else kind.name)
     result = Resource(kind, want)
     try:
         kind.check(want)
-    except (InvalidValue, ValueError) as error:
-        raise InvalidValue(f"{result.title}: {error}") from error
+    except (_errors.InvalidValue, ValueError) as error:
+        raise _errors.InvalidValue(f"{result.title}: {error}") from error
     return result
 
 
@@ -263,7 +269,7 @@ def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> 
     for item in result:
         strangers = ", ".join(sorted(item.kind.strangers(node, item.want)))
         if strangers:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"{item.title}: it is not declared any more, but holds what {node.settings.owner} did not make: "
                 f"{strangers}; take that out of it, or declare it again"
             )
@@ -274,7 +280,7 @@ def _refuse_duplicates(resources: Sequence[Resource]) -> None:
     seen = set()
     for item in resources:
         if item.identity in seen:
-            raise InvalidValue(f"{item.title} is declared twice; merge the two declarations into one")
+            raise _errors.InvalidValue(f"{item.title} is declared twice; merge the two declarations into one")
         seen.add(item.identity)
 
 
@@ -282,7 +288,7 @@ def _observe(node: Node, item: Resource) -> bool:
     """Keep what is there before anything is planned, and tell whether it can be said: something else may be there."""
     try:
         item.have = item.kind.observe(node, item.want)
-    except (Conflict, InvalidValue):  # which _plan() raises, unless an object planned before gives way
+    except (_errors.Conflict, _errors.InvalidValue):  # which _plan() raises, unless an object planned before gives way
         return False
     return True
 
@@ -296,7 +302,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
         item.after = item.desired
         if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
-    except (Conflict, InvalidValue) as error:
+    except (_errors.Conflict, _errors.InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error
     for operation in item.operations:
         if operation.predict is not None:
@@ -318,16 +324,16 @@ def _apply(node: Node, steps: Sequence[tuple[Resource, Operation]], reports: Seq
     for index, (item, operation) in enumerate(steps):
         try:
             operation.apply()
-        except NetvirtError as error:
-            raise Failed(
+        except _errors.NetvirtError as error:
+            raise _errors.Failed(
                 f"{item.title}: could not {operation.action}: {error}", reports[:index], reports[index:]
             ) from error
         if index + 1 < len(steps) and steps[index + 1][1].stage == operation.stage:
             continue
         try:
             node.commit()
-        except NetvirtError as error:
-            raise Failed(str(error), reports[:stage_start], reports[stage_start:]) from error
+        except _errors.NetvirtError as error:
+            raise _errors.Failed(str(error), reports[:stage_start], reports[stage_start:]) from error
         stage_start = index + 1
 
 
@@ -342,7 +348,7 @@ def _verify(node: Node, resources: Sequence[Resource], reports: Sequence[dict[st
         if not faults:
             return
         if time.monotonic() > deadline:
-            raise Failed("; ".join(faults), reports)
+            raise _errors.Failed("; ".join(faults), reports)
         time.sleep(pause)
         pause = min(pause * 2, 0.5)
         node.forget()
@@ -358,13 +364,14 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
             return
         asked = _asked(item.desired or {}, item.want, item.kind.options)
         for option, values in differences(item.after, asked, item.kind.options).items():
-            yield f"{item.title}: {option} is {shown(values['before'])} after it was set to {shown(values['after'])}"
+            before, after = _values.shown(values["before"]), _values.shown(values["after"])
+            yield f"{item.title}: {option} is {before} after it was set to {after}"
     if not item.absent:
         for problem in item.kind.problems(node, item.want):
             yield f"{item.title}: {problem}"
 
 
-def _asked(desired: Spec, want: Spec, options: Mapping[str, Option]) -> Spec:
+def _asked(desired: Spec, want: Spec, options: Mapping[str, _options.Option]) -> Spec:
     """Return what the user asked for; the rest of ``desired`` may be changed by another resource of the run."""
     result = {}
     for name, value in desired.items():

@@ -20,8 +20,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 
 RUN_DIRECTORY = "/run/netvirt/guests"
 PARALLEL = 8
@@ -64,7 +64,7 @@ class GuestAgent:
         while True:
             answer = self._receive(deadline)
             if "error" in answer:
-                raise Unavailable(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
+                raise _errors.Unavailable(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
             if not isinstance(answer.get("return"), int):  # a number is an answer to guest-sync
                 return answer.get("return")
 
@@ -101,9 +101,9 @@ class GuestAgent:
             self._socket.connect(path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
-                raise Unavailable(f"{self._title} is not running: nothing listens at {path}") from error
+                raise _errors.Unavailable(f"{self._title} is not running: nothing listens at {path}") from error
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise Unavailable(f"{self._title}: {path} cannot be reached: {reason}") from error
+            raise _errors.Unavailable(f"{self._title}: {path} cannot be reached: {reason}") from error
 
     def _synchronise(self, timeout: float) -> None:
         """Discard what was answered to earlier requests (guest-sync-delimited in the agent's reference manual).
@@ -120,9 +120,9 @@ class GuestAgent:
                 while self._receive(min(deadline, time.monotonic() + ASK_AGAIN_SECONDS)).get("return") != identifier:
                     pass
                 return
-            except Unavailable:
+            except _errors.Unavailable:
                 if time.monotonic() >= deadline:
-                    raise Unavailable(
+                    raise _errors.Unavailable(
                         f"{self._title}: its QEMU guest agent did not answer within {timeout:g} s; "
                         "is qemu-guest-agent running in it?"
                     ) from None
@@ -132,7 +132,7 @@ class GuestAgent:
             self._socket.settimeout(CALL_SECONDS)
             self._socket.sendall(prefix + json.dumps(request).encode() + b"\n")
         except OSError as error:
-            raise Unavailable(f"{self._title}: its agent takes no request: {error}") from error
+            raise _errors.Unavailable(f"{self._title}: its agent takes no request: {error}") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         """Return the next answer; lines that are no JSON object are remains of another client's."""
@@ -149,16 +149,16 @@ class GuestAgent:
     def _read(self, deadline: float) -> None:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise Unavailable(f"{self._title}: its QEMU guest agent stopped answering")
+            raise _errors.Unavailable(f"{self._title}: its QEMU guest agent stopped answering")
         self._socket.settimeout(remaining)
         try:
             data = self._socket.recv(65536)
         except socket.timeout:
             return
         except OSError as error:
-            raise Unavailable(f"{self._title}: the connection to its agent broke: {error}") from error
+            raise _errors.Unavailable(f"{self._title}: the connection to its agent broke: {error}") from error
         if not data or len(self._buffer) > _MAX_LINE:
-            raise Unavailable(f"{self._title} stopped while its agent was asked")
+            raise _errors.Unavailable(f"{self._title} stopped while its agent was asked")
         self._buffer += data
 
 
@@ -185,7 +185,7 @@ def run_probes(
     """
     try:
         agent = GuestAgent(title, path, agent_timeout)
-    except Unavailable as error:
+    except _errors.Unavailable as error:
         return [{"error": str(error)} for _probe in probes]
     try:
         return _run_all(title, agent, probes)
@@ -205,16 +205,16 @@ def _run_all(title: str, agent: GuestAgent, probes: Sequence[Mapping[str, Any]])
                     running[index] = (agent.start(probes[index]["command"]), _deadline(probes[index]))
                 else:
                     results[index] = {"interfaces": _addressed(agent, probes[index])}
-            except Unavailable as error:
+            except _errors.Unavailable as error:
                 results[index] = {"error": str(error)}
         for index, (pid, deadline) in list(running.items()):
             try:
                 result = agent.result(pid)
-            except Unavailable as error:
+            except _errors.Unavailable as error:
                 result = {"error": str(error)}
             if result is None and time.monotonic() > deadline:
                 words = " ".join(probes[index]["command"])
-                result = {"error": f"{title}: {shown(words)} still runs after {probes[index]['timeout']} s"}
+                result = {"error": f"{title}: {values.shown(words)} still runs after {probes[index]['timeout']} s"}
             if result is not None:
                 results[index] = result
                 del running[index]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 LINKS = ("br-int", "br-tun", "br-phy", "tap-guest", "rl-network", "xl-router", "dl-network")
 """Names such as the fabric gives to links in the root namespace."""
@@ -48,8 +48,8 @@ def hazards(timeout: int, root: Path = Path("/")) -> list[str]:
 
     def output(argv: list[str]) -> str:
         try:
-            return run_program(argv, timeout, "").stdout
-        except NetvirtError:
+            return _programs.run_program(argv, timeout, "").stdout
+        except _errors.NetvirtError:
             return ""
 
     return list(_hazards(output, root))

@@ -11,25 +11,20 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import (
-    Kind,
-    Resource,
-    Result,
-    converge,
-    differences,
-    resource,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Failed, NetvirtError
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _node, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 
-def settings(module: AnsibleModule) -> Settings:
+def settings(module: AnsibleModule) -> _node.Settings:
     """Return the run-level options of a module."""
-    return Settings(**validate(SETTINGS, {name: module.params[name] for name in SETTINGS}, "settings"))
+    return _node.Settings(
+        **_options.validate(_node.SETTINGS, {name: module.params[name] for name in _node.SETTINGS}, "settings")
+    )
 
 
-def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Iterable[Kind] = ()) -> Result:
+def run(
+    module: AnsibleModule, parse: Callable[[], list[_engine.Resource]], purge: Iterable[_engine.Kind] = ()
+) -> _engine.Result:
     """Converge what ``parse`` returns and return what was done; ends the module with one line on an error.
 
     What the owner has of the kinds in ``purge`` beyond that is removed.
@@ -39,8 +34,8 @@ def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Itera
     try:
         resources = parse()
         node = Node(settings(module))
-        return converge(node, resources, module.check_mode, purge)
-    except Failed as error:
+        return _engine.converge(node, resources, module.check_mode, purge)
+    except _errors.Failed as error:
         module.fail_json(
             msg=str(error),
             changed=bool(error.done),
@@ -48,7 +43,7 @@ def run(module: AnsibleModule, parse: Callable[[], list[Resource]], purge: Itera
             operations_not_done=error.not_done,
             **to_confirm(node.unconfirmed if node is not None else ""),
         )
-    except NetvirtError as error:
+    except _errors.NetvirtError as error:
         module.fail_json(msg=f"{error}; nothing was changed", changed=False, operations=[])
     finally:
         if node is not None:
@@ -62,13 +57,14 @@ def to_confirm(token: str) -> dict[str, str]:
     return {"unconfirmed": token} if token else {}
 
 
-def run_kind(kind: Kind) -> None:
+def run_kind(kind: _engine.Kind) -> None:
     """The whole of a module that is the door to one kind."""
     module = AnsibleModule(
-        argument_spec={**argument_spec(kind.options), **argument_spec(SETTINGS)}, supports_check_mode=True
+        argument_spec={**_options.argument_spec(kind.options), **_options.argument_spec(_node.SETTINGS)},
+        supports_check_mode=True,
     )
     options = {name: module.params[name] for name in kind.options}
-    result = run(module, lambda: [resource(kind, options)])
+    result = run(module, lambda: [_engine.resource(kind, options)])
     (item,) = result.resources
     before, after = difference(item)
     module.exit_json(
@@ -81,13 +77,13 @@ def run_kind(kind: Kind) -> None:
     )
 
 
-def difference(item: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
+def difference(item: _engine.Resource) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the state before and after, reduced to the options that differ."""
     if not item.changed:
         return {}, {}
     if item.have is None or item.after is None:
         return item.shown(item.have), item.shown(item.after)
-    changed = differences(item.have, item.after)
+    changed = _engine.differences(item.have, item.after)
     return (
         {name: values["before"] for name, values in changed.items()},
         {name: values["after"] for name, values in changed.items()},

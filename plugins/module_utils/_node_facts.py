@@ -12,9 +12,9 @@ import socket
 import struct
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 DATAPATH_FAMILY = "ovs_datapath"  # linux/openvswitch.h
@@ -67,7 +67,7 @@ def bridges(node: Node) -> dict[str, dict[str, Any]]:
     """Return the bridges of Open vSwitch by name: ``owner``, empty for one that is not ours, and names of ``ports``."""
     return {
         row.name: {
-            "owner": row.external_ids.get(OWNER_KEY, ""),
+            "owner": row.external_ids.get(_ovs.OWNER_KEY, ""),
             "ports": sorted(port.name for port in row.ports if port.name != row.name),
         }
         for row in node.ovsdb.rows("Bridge")
@@ -76,9 +76,9 @@ def bridges(node: Node) -> dict[str, dict[str, Any]]:
 
 def interfaces(node: Node) -> dict[str, dict[str, Any]]:
     """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``mtu``, ``mac``, ``up``."""
-    result = run_program(["ip", "-j", "address", "show"], node.settings.timeout, "install iproute2")
+    result = _programs.run_program(["ip", "-j", "address", "show"], node.settings.timeout, "install iproute2")
     if result.returncode:
-        raise Unavailable(f"the interfaces cannot be listed: {complaint(result)}")
+        raise _errors.Unavailable(f"the interfaces cannot be listed: {_programs.complaint(result)}")
     return {
         link["ifname"]: {
             "addresses": [f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if "local" in item],

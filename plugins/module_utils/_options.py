@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown, written
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 
 Spec = dict[str, Any]
 """Options of one resource: canonical values by option name; None means that the user left the option out."""
@@ -88,16 +88,18 @@ def validate(options: Mapping[str, Option], given: Any, where: str) -> Spec:
     faults: list[str] = []
     result = _validate_options(options, given, "", faults)
     if faults:
-        raise InvalidValue("; ".join(f"{where}: {fault}" for fault in faults))
+        raise _errors.InvalidValue("; ".join(f"{where}: {fault}" for fault in faults))
     return result
 
 
 def _validate_options(options: Mapping[str, Option], given: Any, path: str, faults: list[str]) -> Spec:
     if not isinstance(given, dict):
-        faults.append(f"{path.rstrip('.') or 'the options'} must be a dictionary, not {shown(given)}")
+        faults.append(f"{path.rstrip('.') or 'the options'} must be a dictionary, not {values.shown(given)}")
         return {}
     known = ", ".join(options)
-    faults.extend(f"unknown option {path}{called(name)} (known: {known})" for name in given if name not in options)
+    faults.extend(
+        f"unknown option {path}{values.called(name)} (known: {known})" for name in given if name not in options
+    )
     result: Spec = {}
     for name, option in options.items():
         value = given.get(name)
@@ -130,7 +132,7 @@ def _validate_value(option: Option, value: Any, path: str, faults: list[str]) ->
         if option.canonical is not None:
             value = option.canonical(value)
         if option.choices and value not in option.choices:
-            raise ValueError(f"must be one of {', '.join(map(str, option.choices))}, not {shown(value)}")
+            raise ValueError(f"must be one of {', '.join(map(str, option.choices))}, not {values.shown(value)}")
     except ValueError as error:
         faults.append(f"{path} {error}")
         return None
@@ -144,7 +146,7 @@ def _typed(kind: str, value: Any) -> Any:
     if kind == "list" and isinstance(value, (list, tuple)):
         return list(value)
     if kind == "str" and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(written(value))
+        return str(values.written(value))
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value):
@@ -153,4 +155,4 @@ def _typed(kind: str, value: Any) -> Any:
         word = str(value).lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-    raise ValueError(f"must be {_EXPECTED[kind]}, not {shown(value)}")
+    raise ValueError(f"must be {_EXPECTED[kind]}, not {values.shown(value)}")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 _PACKAGE = __name__.rpartition(".")[0]
 _MAIN = """\
@@ -62,5 +62,5 @@ def _source(name: str) -> bytes:
     read = getattr(spec and spec.loader, "get_source", None)
     source = read(name) if read else None
     if source is None:
-        raise Unavailable(f"the code of this run cannot be copied: {name} was not loaded from a file")
+        raise _errors.Unavailable(f"the code of this run cannot be copied: {name} was not loaded from a file")
     return str(source).encode()

@@ -9,9 +9,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Resource, resource
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 
 if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
     from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
@@ -53,29 +52,31 @@ KINDS = {
 
 
 @cache
-def kind(name: str) -> Kind:
+def kind(name: str) -> _engine.Kind:
     """Return the kind of that name; raises InvalidValue."""
     if name not in KINDS:
-        raise InvalidValue(f"unknown kind {shown(name)} (known: {', '.join(KINDS)})")
+        raise _errors.InvalidValue(f"unknown kind {values.shown(name)} (known: {', '.join(KINDS)})")
     module = import_module(f"{__package__}._kinds.{name}")
-    result: Kind = getattr(module, KINDS[name])()
+    result: _engine.Kind = getattr(module, KINDS[name])()
     return result
 
 
-def parse(entries: Any) -> list[Resource]:
+def parse(entries: Any) -> list[_engine.Resource]:
     """Return the resources of a list of ``{kind: options}``; raises InvalidValue with all faults in one line."""
     if not isinstance(entries, list):
-        raise InvalidValue(f"resources must be a list, not {shown(entries)}")
+        raise _errors.InvalidValue(f"resources must be a list, not {values.shown(entries)}")
     faults: list[str] = []
-    result: list[Resource] = []
+    result: list[_engine.Resource] = []
     for index, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict) or len(entry) != 1:
-                raise InvalidValue(f"must be a dictionary with one kind as its only key, not {shown(entry)}")
+                raise _errors.InvalidValue(
+                    f"must be a dictionary with one kind as its only key, not {values.shown(entry)}"
+                )
             ((name, options),) = entry.items()
-            result.append(resource(kind(name), options))
-        except InvalidValue as error:
+            result.append(_engine.resource(kind(name), options))
+        except _errors.InvalidValue as error:
             faults.append(f"resources[{index}]: {error}")
     if faults:
-        raise InvalidValue("; ".join(faults))
+        raise _errors.InvalidValue("; ".join(faults))
     return result

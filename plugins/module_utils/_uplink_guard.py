@@ -20,18 +20,16 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _program
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files, header
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, NetvirtError, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink import Mover
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import Layout, Request, read_kept
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import PENDING, RUN_DIRECTORY, Node, Settings
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _node, _program
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _uplink, _uplink_layout
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
-PROGRAM = f"{RUN_DIRECTORY}/uplink.pyz"
-REQUEST = f"{RUN_DIRECTORY}/uplink-request.json"
-LAST = f"{RUN_DIRECTORY}/uplink-last.json"
-CONFIRMATION = f"{RUN_DIRECTORY}/uplink-confirmed.json"
+PROGRAM = f"{_node.RUN_DIRECTORY}/uplink.pyz"
+REQUEST = f"{_node.RUN_DIRECTORY}/uplink-request.json"
+LAST = f"{_node.RUN_DIRECTORY}/uplink-last.json"
+CONFIRMATION = f"{_node.RUN_DIRECTORY}/uplink-confirmed.json"
 
 MOVED, CONFIRMED, REVERTED = "moved", "confirmed", "reverted"
 _MOVING, _REVERTING = "moving", "reverting"
@@ -42,7 +40,7 @@ _AGAIN = 2.0  # between two attempts to go back
 State = dict[str, Any]
 
 
-def start(node: Node, request: Request, seconds: int) -> str:
+def start(node: Node, request: _uplink_layout.Request, seconds: int) -> str:
     """Have the move made by a guard and return the token that confirms it, once it is made.
 
     Raises Unavailable with the guard's own words when it could not be made; then it is undone.
@@ -54,8 +52,8 @@ def start(node: Node, request: Request, seconds: int) -> str:
         "request": dataclasses.asdict(request),
         "settings": dataclasses.asdict(node.settings),
     }
-    files = Files()
-    files.write(PROGRAM, header(node.settings.owner) + _program.archive(__name__))
+    files = _files.Files()
+    files.write(PROGRAM, _files.header(node.settings.owner) + _program.archive(__name__))
     files.write(REQUEST, _text(node.settings.owner, order), 0o600)
     files.commit()
     node.systemd.run_detached(
@@ -69,15 +67,17 @@ def start(node: Node, request: Request, seconds: int) -> str:
         if state is not None and state["phase"] in (MOVED, CONFIRMED):
             return token
         if state is not None and state["phase"] == REVERTED:
-            raise Unavailable(f"{state['error']}; it was undone")
+            raise _errors.Unavailable(f"{state['error']}; it was undone")
         if time.monotonic() > deadline:
-            raise Unavailable(f"the guard did not report within {_MOVE_SECONDS} s; see: journalctl -t netvirt-uplink")
+            raise _errors.Unavailable(
+                f"the guard did not report within {_MOVE_SECONDS} s; see: journalctl -t netvirt-uplink"
+            )
         time.sleep(_PAUSE)
 
 
 def status(token: str = "") -> Optional[State]:
     """Return phase, error, nic, bridge and age of a guarded move, or None when it is unknown; no token: of the last."""
-    for path in (PENDING, LAST):
+    for path in (_node.PENDING, LAST):
         state = _read(path)
         if state is not None and token in ("", state["token"]):
             age = time.clock_gettime(time.CLOCK_BOOTTIME) - state["written"]
@@ -89,8 +89,8 @@ def known(token: str) -> State:
     """Return what ``status`` does; raises Conflict for an unknown move."""
     state = status(token)
     if state is None:
-        raise Conflict(
-            f"no move has the token {shown(token)}; the node may have been restarted since"
+        raise _errors.Conflict(
+            f"no move has the token {values.shown(token)}; the node may have been restarted since"
             if token
             else "no move is known"
         )
@@ -101,24 +101,26 @@ def confirm(token: str) -> State:
     """Tell the guard that the node was reached after the move, and return how it ended; raises NetvirtError."""
     state = known(token)
     if state["phase"] == MOVED:
-        files = Files()
-        files.write(CONFIRMATION, _text(Settings().owner, {"token": token}), 0o600)
+        files = _files.Files()
+        files.write(CONFIRMATION, _text(_node.Settings().owner, {"token": token}), 0o600)
         files.commit()
     deadline = time.monotonic() + _MOVE_SECONDS
     while state["phase"] not in (CONFIRMED, REVERTED):
         if time.monotonic() > deadline:
-            raise Unavailable(f"the move of {state['nic']} did not end; see: systemctl status 'netvirt-uplink-*'")
+            raise _errors.Unavailable(
+                f"the move of {state['nic']} did not end; see: systemctl status 'netvirt-uplink-*'"
+            )
         time.sleep(_PAUSE)
         state = status(token) or state
     return state
 
 
 def _text(owner: str, data: Mapping[str, Any]) -> str:
-    return header(owner) + json.dumps(data, indent=1) + "\n"
+    return _files.header(owner) + json.dumps(data, indent=1) + "\n"
 
 
 def _read(path: str) -> Optional[State]:
-    file = Files().read(path)
+    file = _files.Files().read(path)
     return json.loads(file.text.partition("\n")[2]) if file is not None else None
 
 
@@ -134,9 +136,9 @@ class Guard:
     def __init__(self, order: State) -> None:
         self.order = order
         self.owner: str = order["settings"]["owner"]
-        self.request = Request(**order["request"])
-        self.node = Node(Settings(**order["settings"]))
-        self.mover = Mover(self.node)
+        self.request = _uplink_layout.Request(**order["request"])
+        self.node = Node(_node.Settings(**order["settings"]))
+        self.mover = _uplink.Mover(self.node)
         self.stopped = False
         signal.signal(signal.SIGTERM, self._stop)
 
@@ -146,7 +148,7 @@ class Guard:
 
     def run(self) -> None:
         """Move and wait, or go on where a guard that was killed has got."""
-        state = _read(PENDING)
+        state = _read(_node.PENDING)
         if state is None:
             if not self.node.is_locked():  # nobody waits for it any more
                 return
@@ -173,8 +175,8 @@ class Guard:
         try:
             state["inside"], state["vlan"] = self.mover.membership(self.request)
             original = self.mover.read(self.request)
-            kept = read_kept(Files(), self.request.nic)
-        except NetvirtError as error:
+            kept = _uplink_layout.read_kept(_files.Files(), self.request.nic)
+        except _errors.NetvirtError as error:
             state["error"] = str(error)
             self._finish(state, REVERTED)
             return state
@@ -182,7 +184,7 @@ class Guard:
         self._save(state)
         try:
             self.mover.carry_out(original, kept)
-        except NetvirtError as error:
+        except _errors.NetvirtError as error:
             state["error"] = str(error)
             return state
         state["deadline"] = time.clock_gettime(time.CLOCK_BOOTTIME) + state["seconds"]
@@ -208,9 +210,11 @@ class Guard:
         self._save(state)
         while True:
             try:
-                self.mover.undo(Layout.load(state["original"]), state["inside"], state["vlan"], state["kept"])
+                self.mover.undo(
+                    _uplink_layout.Layout.load(state["original"]), state["inside"], state["vlan"], state["kept"]
+                )
                 break
-            except NetvirtError as error:
+            except _errors.NetvirtError as error:
                 _say(f"cannot undo the move of {state['nic']} yet: {error}")
                 self.node.close()
                 time.sleep(_AGAIN)
@@ -220,12 +224,12 @@ class Guard:
         _say(f"move of {state['nic']} {phase} {state['error']}".strip())
         state["phase"] = phase
         self._save(state)
-        os.replace(PENDING, LAST)
+        os.replace(_node.PENDING, LAST)
 
     def _save(self, state: State) -> None:
         state["written"] = time.clock_gettime(time.CLOCK_BOOTTIME)
-        files = Files()
-        files.write(PENDING, _text(self.owner, state), 0o600)
+        files = _files.Files()
+        files.write(_node.PENDING, _text(self.owner, state), 0o600)
         files.commit()
 
 

@@ -12,9 +12,8 @@ import socket
 import struct
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _programs
 
 DHCP_PORT, DHCPV6_PORT = 67, 547
 
@@ -30,12 +29,12 @@ _SPORT_OFFSET, _IF_OFFSET = 4, 40  # in struct inet_diag_msg
 
 def test(configuration: str, timeout: int) -> None:
     """Let dnsmasq read a configuration without acting on it; raises InvalidValue with its complaint."""
-    result = run_program(["dnsmasq", "--test", "--conf-file=-"], timeout, _REMEDY, configuration)
+    result = _programs.run_program(["dnsmasq", "--test", "--conf-file=-"], timeout, _REMEDY, configuration)
     if result.returncode:
-        message = complaint(result)
+        message = _programs.complaint(result)
         found = re.search(r" at line ([0-9]+) of ", message)
         line = f" ({configuration.splitlines()[int(found[1]) - 1]})" if found else ""
-        raise InvalidValue(f"dnsmasq does not accept this: {message}{line}")
+        raise _errors.InvalidValue(f"dnsmasq does not accept this: {message}{line}")
 
 
 def account() -> str:

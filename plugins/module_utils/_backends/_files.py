@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 _HEADER = re.compile(r"# Managed by netvirt\.fabric, owner ([^\s,]+)\n")
 
@@ -58,7 +58,7 @@ class Files:
         """Return the owner that the file names, or None for one that is not ours or not there."""
         try:
             file = self.read(path)
-        except Conflict:
+        except _errors.Conflict:
             return None
         return file.owner if file is not None else None
 
@@ -138,7 +138,7 @@ def _read(path: str) -> Optional[File]:
         with _translated("read", path), open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
             file = File(handle.read(), stat.S_IMODE(status.st_mode))
     if file is None or file.owner is None:
-        raise Conflict(f"{path} exists and is not ours (its first line does not say so); move it away")
+        raise _errors.Conflict(f"{path} exists and is not ours (its first line does not say so); move it away")
     return file
 
 
@@ -188,4 +188,4 @@ def _translated(action: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"cannot {action} {path}: {os.strerror(error.errno or 0)}") from error
+        raise _errors.Unavailable(f"cannot {action} {path}: {os.strerror(error.errno or 0)}") from error

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from typing import Callable, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, NetvirtError, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 DIRECTORY = "/run/netns"
 
@@ -50,7 +50,7 @@ def exists(namespace: Optional[str]) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise Conflict(f"{path_of(namespace)} cannot be opened: {error.strerror}; remove it") from error
+        raise _errors.Conflict(f"{path_of(namespace)} cannot be opened: {error.strerror}; remove it") from error
     try:
         if _is_network_namespace(handle):
             return True
@@ -60,7 +60,9 @@ def exists(namespace: Optional[str]) -> bool:
         pass
     finally:
         os.close(handle)
-    raise Conflict(f"{path_of(namespace)} is no network namespace but a stale file; remove it: rm {path_of(namespace)}")
+    raise _errors.Conflict(
+        f"{path_of(namespace)} is no network namespace but a stale file; remove it: rm {path_of(namespace)}"
+    )
 
 
 def _is_network_namespace(handle: int) -> bool:
@@ -74,7 +76,7 @@ def names() -> list[str]:
     """Return the names of all network namespaces, sorted; what else lies in the directory is passed over."""
     found = []
     for name in sorted(os.listdir(DIRECTORY)) if os.path.isdir(DIRECTORY) else ():
-        with contextlib.suppress(Conflict):
+        with contextlib.suppress(_errors.Conflict):
             if exists(name):
                 found.append(name)
     return found
@@ -84,7 +86,7 @@ def names() -> list[str]:
 def opened(namespace: Optional[str]) -> Iterator[int]:
     """Give a descriptor of the namespace; raises Conflict when there is none."""
     if not exists(namespace):
-        raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
     handle = os.open(path_of(namespace) if namespace else _OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield handle
@@ -134,7 +136,7 @@ def create(namespace: str, prepare: Callable[[], None]) -> None:
         _reserve(path)
         try:
             _mount(_OWN, path, _MS_BIND, f"create namespace {namespace}")
-        except NetvirtError:
+        except _errors.NetvirtError:
             os.unlink(path)
             raise
 
@@ -146,7 +148,7 @@ def _share_directory() -> None:
         if _libc.mount(b"", DIRECTORY.encode(), b"none", _MS_SHARED | _MS_REC, None) == 0:
             return
     except OSError as error:
-        raise Unavailable(f"{DIRECTORY} cannot be made: {error.strerror}") from error
+        raise _errors.Unavailable(f"{DIRECTORY} cannot be made: {error.strerror}") from error
     _mount(DIRECTORY, DIRECTORY, _MS_BIND | _MS_REC, f"share {DIRECTORY}")
     _mount("", DIRECTORY, _MS_SHARED | _MS_REC, f"share {DIRECTORY}")
 
@@ -160,22 +162,22 @@ def _reserve(path: str) -> None:
         os.link(draft, path)
         os.unlink(draft)
     except FileExistsError as error:
-        raise Conflict(f"{path} appeared meanwhile; run again") from error
+        raise _errors.Conflict(f"{path} appeared meanwhile; run again") from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be made: {error.strerror}") from error
+        raise _errors.Unavailable(f"{path} cannot be made: {error.strerror}") from error
 
 
 def delete(namespace: str) -> None:
     """Remove the name of a namespace. The namespace itself ends when the last process in it does."""
     path = path_of(namespace)
-    with contextlib.suppress(Conflict):  # a link to a namespace elsewhere is not mounted here
+    with contextlib.suppress(_errors.Conflict):  # a link to a namespace elsewhere is not mounted here
         _check(_libc.umount2(path.encode(), _MNT_DETACH), f"unmount {path}")
     try:
         os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise Conflict(f"{path} cannot be removed: {error.strerror}; see: findmnt {path}") from error
+        raise _errors.Conflict(f"{path} cannot be removed: {error.strerror}; see: findmnt {path}") from error
 
 
 def _mount(source: str, target: str, flags: int, doing: str) -> None:
@@ -188,7 +190,7 @@ def _check(status: int, doing: str) -> None:
         return
     code = ctypes.get_errno()
     if code == errno.EPERM:
-        raise Missing(f"the kernel does not permit to {doing}; the capability CAP_SYS_ADMIN is needed")
+        raise _errors.Missing(f"the kernel does not permit to {doing}; the capability CAP_SYS_ADMIN is needed")
     if code == errno.EINVAL:
-        raise Conflict(f"cannot {doing}: it is no network namespace or no mount")
-    raise Unavailable(f"cannot {doing}: {os.strerror(code)}")
+        raise _errors.Conflict(f"cannot {doing}: it is no network namespace or no mount")
+    raise _errors.Unavailable(f"cannot {doing}: {os.strerror(code)}")

@@ -15,39 +15,33 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _ethtool,
     _namespaces,
+    _netlink_devices,
+    _netlink_errors,
     _netlink_model,
+    _netlink_read,
     _sysctl,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_devices import Devices, creation
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_errors import refused
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
-    MARK,
-    ROUTE_PROTOCOL,
-    Address,
-    Route,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 0x4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 
-class Netlink(Devices):
+class Netlink(_netlink_devices.Devices):
     """The network of one node during one run."""
 
     def create_namespace(self, namespace: str, owner: str) -> None:
         """Make a namespace whose lo is up and bears the owner's mark."""
 
         def prepare() -> None:
-            handle = Handle(self.library.IPRoute, None)
+            handle = _netlink_read.Handle(self.library.IPRoute, None)
             try:
-                handle.netlink.link("set", index=1, state="up", ifalias=MARK + owner)
+                handle.netlink.link("set", index=1, state="up", ifalias=_netlink_model.MARK + owner)
             finally:
                 handle.close()
 
@@ -62,7 +56,7 @@ class Netlink(Devices):
             if link.kind == "veth":
                 self.delete_link(namespace, link.name)
             elif not link.kind and link.name != "lo":
-                with contextlib.suppress(Conflict, InvalidValue):
+                with contextlib.suppress(_errors.Conflict, _errors.InvalidValue):
                     self.move_link(namespace, link.name, None, link.name)
         handle = self.handles.pop(namespace, None)
         if handle is not None:  # its sockets would keep the namespace alive
@@ -71,9 +65,9 @@ class Netlink(Devices):
 
     def add_veth(
         self,
-        namespace: Namespace,
+        namespace: _netlink_read.Namespace,
         name: str,
-        peer_namespace: Namespace,
+        peer_namespace: _netlink_read.Namespace,
         peer_name: str,
         attributes: Mapping[str, Any],
         peer_attributes: Mapping[str, Any],
@@ -83,15 +77,17 @@ class Netlink(Devices):
         The attributes are ``mtu``, ``mac`` and ``group``.
         """
         with _namespaces.opened(peer_namespace) as handle_of_peer:
-            peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **creation(peer_attributes)}
+            peer = {"ifname": peer_name, "net_ns_fd": handle_of_peer, **_netlink_devices.creation(peer_attributes)}
             self.call(
                 f"create the veths {name} and {peer_name}",
                 namespace,
-                lambda handle: handle.netlink.link("add", ifname=name, kind="veth", peer=peer, **creation(attributes)),
+                lambda handle: handle.netlink.link(
+                    "add", ifname=name, kind="veth", peer=peer, **_netlink_devices.creation(attributes)
+                ),
                 {errno.EEXIST: "one of the names is taken"},
             )
 
-    def delete_link(self, namespace: Namespace, name: str) -> None:
+    def delete_link(self, namespace: _netlink_read.Namespace, name: str) -> None:
         """Delete a virtual link; none of that name is fine."""
         self.call(
             f"delete {name}",
@@ -100,7 +96,9 @@ class Netlink(Devices):
             tolerated=[errno.ENODEV],
         )
 
-    def move_link(self, namespace: Namespace, name: str, to_namespace: Namespace, to_name: str) -> None:
+    def move_link(
+        self, namespace: _netlink_read.Namespace, name: str, to_namespace: _netlink_read.Namespace, to_name: str
+    ) -> None:
         """Move a link to a namespace and a name. It is down afterwards; a move loses addresses, routes and master."""
         taken = {errno.EEXIST: f"{to_name} exists there already"}
         if namespace == to_namespace:
@@ -120,9 +118,9 @@ class Netlink(Devices):
                 {**taken, errno.EINVAL: "this device cannot leave its namespace"},
             )
 
-    def set_link(self, namespace: Namespace, name: str, **attributes: Any) -> None:
+    def set_link(self, namespace: _netlink_read.Namespace, name: str, **attributes: Any) -> None:
         """Set any of mtu, mac, group, up, alias, tx_checksum and master, which is the name of a bridge, or empty."""
-        request = creation(attributes)
+        request = _netlink_devices.creation(attributes)
         if "alias" in attributes:
             request["ifalias"] = attributes["alias"]
         if "up" in attributes:
@@ -130,7 +128,7 @@ class Netlink(Devices):
         shown = ", ".join(f"{key}={value}" for key, value in attributes.items())
         doing = f"set {shown} on {name}"
 
-        def send(handle: Handle) -> None:
+        def send(handle: _netlink_read.Handle) -> None:
             if "tx_checksum" in attributes:
                 _ethtool.set_tx_checksum(handle.ioctl, name, attributes["tx_checksum"])
             if "master" in attributes:
@@ -140,7 +138,7 @@ class Netlink(Devices):
 
         self.call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
 
-    def add_address(self, namespace: Namespace, name: str, cidr: str) -> None:
+    def add_address(self, namespace: _netlink_read.Namespace, name: str, cidr: str) -> None:
         """Add an address; that it is there already is fine.
 
         IPv6 addresses skip duplicate address detection (IFA_F_NODAD): what listens on one can bind it at once, and a
@@ -154,7 +152,7 @@ class Netlink(Devices):
             tolerated=[errno.EEXIST],
         )
 
-    def delete_address(self, namespace: Namespace, name: str, address: Address) -> None:
+    def delete_address(self, namespace: _netlink_read.Namespace, name: str, address: _netlink_model.Address) -> None:
         """Delete an address; that it is gone already is fine."""
         peer = {"address": address.peer, "local": address.local} if address.peer != address.local else {}
         self.call(
@@ -165,7 +163,7 @@ class Netlink(Devices):
         )
 
     @contextlib.contextmanager
-    def promoting_secondaries(self, namespace: Namespace, name: str) -> Iterator[None]:
+    def promoting_secondaries(self, namespace: _netlink_read.Namespace, name: str) -> Iterator[None]:
         """Have the kernel keep the other IPv4 addresses of a subnet when its first one is deleted.
 
         Without promote_secondaries it deletes them all (kernel documentation, networking/ip-sysctl).
@@ -181,7 +179,9 @@ class Netlink(Devices):
         finally:
             self.write_sysctl(namespace, key, before)
 
-    def add_route(self, namespace: Namespace, route: Route, replacing: bool = False) -> None:
+    def add_route(
+        self, namespace: _netlink_read.Namespace, route: _netlink_model.Route, replacing: bool = False
+    ) -> None:
         """Add a route with the collection's protocol number, or put it in the place of ours of the same metric."""
         source = {"prefsrc": route.source} if route.source else {}
         self.call(
@@ -196,7 +196,7 @@ class Netlink(Devices):
             {errno.EINVAL: "the gateway or the source address is not acceptable; is the source on an interface there?"},
         )
 
-    def delete_route(self, namespace: Namespace, route: Route) -> None:
+    def delete_route(self, namespace: _netlink_read.Namespace, route: _netlink_model.Route) -> None:
         """Delete a route; that it is gone already is fine."""
         self.call(
             f"delete the route to {route.destination}",
@@ -205,15 +205,17 @@ class Netlink(Devices):
             tolerated=[errno.ESRCH, errno.ENODEV],
         )
 
-    def write_sysctl(self, namespace: Namespace, key: str, value: str) -> None:
+    def write_sysctl(self, namespace: _netlink_read.Namespace, key: str, value: str) -> None:
         """Set a kernel parameter."""
         with _namespaces.entered(namespace):
             try:
                 _sysctl.write(key, value)
             except OSError as error:
-                raise refused(f"set the kernel parameter {key} to {shown(value)}", namespace, error.errno) from error
+                raise _netlink_errors.refused(
+                    f"set the kernel parameter {key} to {values.shown(value)}", namespace, error.errno
+                ) from error
 
-    def write_rp_filter(self, namespace: Namespace, value: int) -> None:
+    def write_rp_filter(self, namespace: _netlink_read.Namespace, value: int) -> None:
         """Make this the reverse path filter of all interfaces; the highest of an interface's and that of all counts."""
         with _namespaces.entered(namespace):
             names = [name for _index, name in socket.if_nameindex() if name != "lo"]
@@ -221,7 +223,7 @@ class Netlink(Devices):
             self.write_sysctl(namespace, _sysctl.for_interface("ipv4", name, "rp_filter"), str(value))
 
 
-def _index(handle: Handle, name: str) -> int:
+def _index(handle: _netlink_read.Handle, name: str) -> int:
     return _ethtool.index(handle.ioctl, name)
 
 
@@ -229,7 +231,7 @@ def _family(value: str) -> int:
     return socket.AF_INET6 if ":" in value else socket.AF_INET
 
 
-def _address(handle: Handle, name: str, cidr: str) -> dict[str, Any]:
+def _address(handle: _netlink_read.Handle, name: str, cidr: str) -> dict[str, Any]:
     interface = ipaddress.ip_interface(cidr)
     return {
         "index": _index(handle, name),
@@ -247,11 +249,11 @@ def _only_new(cidr: str) -> dict[str, Any]:
     return {"broadcast": str(network.broadcast_address)} if network.num_addresses > 2 else {}
 
 
-def _route(handle: Handle, route: Route) -> dict[str, Any]:
+def _route(handle: _netlink_read.Handle, route: _netlink_model.Route) -> dict[str, Any]:
     request: dict[str, Any] = {
         "family": _family(route.destination),
         "dst": route.destination,
-        "proto": ROUTE_PROTOCOL,
+        "proto": _netlink_model.ROUTE_PROTOCOL,
         "priority": route.metric,
         "scope": _SCOPE_LINK if not route.via and ":" not in route.destination else _SCOPE_UNIVERSE,
     }

@@ -9,11 +9,14 @@ import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ethtool, _namespaces, _netlink_model
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import PortVlan
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_read import Handle, Namespace, Reader
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+    _ethtool,
+    _namespaces,
+    _netlink_model,
+    _netlink_read,
+)
 
-Place = tuple[Namespace, str]
+Place = tuple[_netlink_read.Namespace, str]
 """Namespace and name of an interface."""
 
 _LACKING = {
@@ -31,7 +34,7 @@ _TAKEN = {
 _AUTOMATIC = "bond0"  # the module makes it when it is loaded, which the first request for any bond does
 
 
-class Devices(Reader):
+class Devices(_netlink_read.Reader):
     """The part of the backend that knows the kinds of ``OF_KIND``."""
 
     def add_device(
@@ -49,7 +52,7 @@ class Devices(Reader):
         namespace, name = place
         with _namespaces.opened(namespace) as target:
 
-            def send(handle: Handle) -> None:
+            def send(handle: _netlink_read.Handle) -> None:
                 on = {"link": _ethtool.index(handle.ioctl, parent[1])} if parent else {}
                 request = {"ifname": name, "kind": kind, "net_ns_fd": target, **on, **creation(attributes), **data}
                 handle.netlink.link("add", **request)
@@ -62,7 +65,7 @@ class Devices(Reader):
                 tolerated=[errno.EEXIST] if (kind, name) == ("bond", _AUTOMATIC) else [],
             )
 
-    def set_data(self, namespace: Namespace, name: str, kind: str, data: Mapping[str, Any]) -> None:
+    def set_data(self, namespace: _netlink_read.Namespace, name: str, kind: str, data: Mapping[str, Any]) -> None:
         """Set what only links of the kind have, in the words of ``OF_KIND``."""
         shown = ", ".join(f"{key}={value}" for key, value in data.items())
         self.call(
@@ -72,17 +75,17 @@ class Devices(Reader):
             {errno.EOPNOTSUPP: _LACKING[kind], errno.ERANGE: "a value is out of its range"},
         )
 
-    def set_primary(self, namespace: Namespace, name: str, member: str) -> None:
+    def set_primary(self, namespace: _netlink_read.Namespace, name: str, member: str) -> None:
         """Make a member of a bond its primary one; an empty name means none."""
 
-        def send(handle: Handle) -> None:
+        def send(handle: _netlink_read.Handle) -> None:
             index = _ethtool.index(handle.ioctl, member) if member else 0
             bond = _ethtool.index(handle.ioctl, name)
             handle.netlink.link("set", index=bond, kind="bond", bond_primary=index)
 
         self.call(f"make {member or 'no member'} the primary one of {name}", namespace, send)
 
-    def set_isolated(self, namespace: Namespace, port: str, isolated: bool) -> None:
+    def set_isolated(self, namespace: _netlink_read.Namespace, port: str, isolated: bool) -> None:
         """Say whether a port of a Linux bridge exchanges frames only with ports that are not isolated."""
         self.call(
             f"set isolated={isolated} on {port}",
@@ -92,18 +95,20 @@ class Devices(Reader):
             ),
         )
 
-    def port_vlans(self, namespace: Namespace, port: str) -> Optional[list[PortVlan]]:
+    def port_vlans(self, namespace: _netlink_read.Namespace, port: str) -> Optional[list[_netlink_model.PortVlan]]:
         """Return the VLANs of a port of a Linux bridge, or None when it is no port."""
         snapshot = self._snapshot(namespace)
         if snapshot.port_vlans is None:
             snapshot.port_vlans = self._read_port_vlans(namespace)
         return snapshot.port_vlans.get(port)
 
-    def _read_port_vlans(self, namespace: Namespace) -> dict[str, list[PortVlan]]:
+    def _read_port_vlans(self, namespace: _netlink_read.Namespace) -> dict[str, list[_netlink_model.PortVlan]]:
         messages = self.dump(namespace, lambda netlink: netlink.get_vlans())
         return _netlink_model.port_vlans(messages)
 
-    def set_port_vlans(self, namespace: Namespace, vlans: Mapping[str, Iterable[PortVlan]]) -> None:
+    def set_port_vlans(
+        self, namespace: _netlink_read.Namespace, vlans: Mapping[str, Iterable[_netlink_model.PortVlan]]
+    ) -> None:
         """Give ports of Linux bridges these VLANs: new ones first, so that no frame is lost in between."""
         found = self._read_port_vlans(namespace)
         for port, wanted in vlans.items():
@@ -115,7 +120,9 @@ class Devices(Reader):
                 if vlan.vid not in kept:
                     self._change_vlan(namespace, port, "del", vlan)
 
-    def _change_vlan(self, namespace: Namespace, port: str, command: str, vlan: PortVlan) -> None:
+    def _change_vlan(
+        self, namespace: _netlink_read.Namespace, port: str, command: str, vlan: _netlink_model.PortVlan
+    ) -> None:
         info = {"vid": vlan.vid, "flags": vlan.flags if command == "add" else 0}
         self.call(
             f"{'give' if command == 'add' else 'take'} {port} the VLAN {vlan.vid}",

@@ -19,20 +19,14 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Callable, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _ethtool,
     _namespaces,
+    _netlink_errors,
     _netlink_model,
     _sysctl,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_errors import refused
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
-    Address,
-    Link,
-    Route,
-    Snapshot,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
 
 Namespace = Optional[str]
 """Name of a namespace; None is the root one, which is that of this process."""
@@ -60,7 +54,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.handles: OrderedDict[Namespace, Handle] = OrderedDict()
-        self._snapshots: dict[Namespace, Snapshot] = {}
+        self._snapshots: dict[Namespace, _netlink_model.Snapshot] = {}
         self._predicted_namespaces: dict[Namespace, bool] = {}
         self._nsids: dict[tuple[Namespace, Namespace], Optional[int]] = {}
 
@@ -71,7 +65,7 @@ class Reader:
             import pyroute2
             import pyroute2.netlink.exceptions
         except ImportError as error:
-            raise Missing(
+            raise _errors.Missing(
                 f"the Python library {error.name} is missing on the node; install python3-pyroute2 (0.7.2 or newer), "
                 "or run the role netvirt.fabric.hypervisor"
             ) from error
@@ -106,7 +100,7 @@ class Reader:
             code, cause = error.errno, error
         if code in tolerated:
             return None
-        raise refused(doing, namespace, code, remedies) from cause
+        raise _netlink_errors.refused(doing, namespace, code, remedies) from cause
 
     def dump(self, namespace: Namespace, function: Callable[[Any], Iterable[Any]]) -> list[Any]:
         """Return a whole dump; the kernel says when a table changed under it, and then it is read again."""
@@ -117,7 +111,7 @@ class Reader:
                 )
                 return messages
             time.sleep(0.02)
-        raise Unavailable(f"the network{_namespaces.where(namespace)} changes too fast to be read; run again")
+        raise _errors.Unavailable(f"the network{_namespaces.where(namespace)} changes too fast to be read; run again")
 
     # Reading
 
@@ -127,9 +121,9 @@ class Reader:
             return self._predicted_namespaces[namespace]
         return _namespaces.exists(namespace)
 
-    def _snapshot(self, namespace: Namespace) -> Snapshot:
+    def _snapshot(self, namespace: Namespace) -> _netlink_model.Snapshot:
         if namespace not in self._snapshots:
-            snapshot = Snapshot()
+            snapshot = _netlink_model.Snapshot()
             if _namespaces.exists(namespace):
                 snapshot.links = _netlink_model.links(self.dump(namespace, lambda netlink: netlink.link("dump")))
                 snapshot.names = {link.index: link.name for link in snapshot.links.values()}
@@ -138,31 +132,31 @@ class Reader:
             self._snapshots[namespace] = snapshot
         return self._snapshots[namespace]
 
-    def links(self, namespace: Namespace) -> dict[str, Link]:
+    def links(self, namespace: Namespace) -> dict[str, _netlink_model.Link]:
         """Return the links of a namespace by name; none when it does not exist."""
         return self._snapshot(namespace).links
 
-    def everywhere(self) -> Iterator[tuple[Namespace, dict[str, Link]]]:
+    def everywhere(self) -> Iterator[tuple[Namespace, dict[str, _netlink_model.Link]]]:
         """Give every namespace that has a name, the root one first, with its links."""
         for namespace in (None, *_namespaces.names()):
             yield namespace, self.links(namespace)
 
-    def link(self, namespace: Namespace, name: str) -> Optional[Link]:
+    def link(self, namespace: Namespace, name: str) -> Optional[_netlink_model.Link]:
         """Return the link of that name, or None."""
         return self._snapshot(namespace).links.get(name)
 
-    def addresses(self, namespace: Namespace, name: str) -> list[Address]:
+    def addresses(self, namespace: Namespace, name: str) -> list[_netlink_model.Address]:
         """Return the addresses of an interface."""
         return self._all_addresses(namespace).get(name, [])
 
-    def _all_addresses(self, namespace: Namespace) -> dict[str, list[Address]]:
+    def _all_addresses(self, namespace: Namespace) -> dict[str, list[_netlink_model.Address]]:
         snapshot = self._snapshot(namespace)
         if snapshot.addresses is None:
             messages = self.dump(namespace, lambda netlink: netlink.addr("dump"))
             snapshot.addresses = _netlink_model.addresses(messages, snapshot.names)
         return snapshot.addresses
 
-    def routes(self, namespace: Namespace) -> list[Route]:
+    def routes(self, namespace: Namespace) -> list[_netlink_model.Route]:
         """Return the unicast routes of the main table, of all protocols."""
         snapshot = self._snapshot(namespace)
         if snapshot.routes is None:
@@ -174,7 +168,7 @@ class Reader:
             snapshot.routes = _netlink_model.routes(messages, snapshot.names)
         return snapshot.routes
 
-    def tx_checksum(self, namespace: Namespace, link: Link) -> bool:
+    def tx_checksum(self, namespace: Namespace, link: _netlink_model.Link) -> bool:
         """Tell whether the link's transmit checksum offload is on."""
         if link.tx_checksum is not None:
             return link.tx_checksum
@@ -188,7 +182,9 @@ class Reader:
             )
         )
 
-    def peer(self, namespace: Namespace, link: Link, guess: Namespace = None) -> Optional[tuple[Namespace, Link]]:
+    def peer(
+        self, namespace: Namespace, link: _netlink_model.Link, guess: Namespace = None
+    ) -> Optional[tuple[Namespace, _netlink_model.Link]]:
         """Return namespace and link of a veth's other end, or None when no namespace that has a name holds it.
 
         ``guess`` is the namespace in which it is looked for first.
@@ -230,7 +226,7 @@ class Reader:
                 try:
                     result[key] = _sysctl.read(key)
                 except OSError as error:
-                    raise refused(f"read the kernel parameter {key}", namespace, error.errno) from error
+                    raise _netlink_errors.refused(f"read the kernel parameter {key}", namespace, error.errno) from error
         return result
 
     # What operations will change
@@ -239,9 +235,9 @@ class Reader:
         """Plan on with a namespace that will be made or removed."""
         self._predicted_namespaces[namespace] = present
         if not present:
-            self._snapshots[namespace] = Snapshot(addresses={}, routes=[])
+            self._snapshots[namespace] = _netlink_model.Snapshot(addresses={}, routes=[])
 
-    def predict_link(self, namespace: Namespace, link: Link) -> None:
+    def predict_link(self, namespace: Namespace, link: _netlink_model.Link) -> None:
         """Plan on with a link that will be there, or will be like that."""
         self._snapshot(namespace).links[link.name] = link
 
@@ -259,7 +255,13 @@ class Reader:
         snapshot = self._snapshot(namespace)
         snapshot.links[name] = replace(snapshot.links[name], up=False)
 
-    def predict_moved(self, name: str, to_name: str, addresses: Iterable[Address], routes: Iterable[Route]) -> None:
+    def predict_moved(
+        self,
+        name: str,
+        to_name: str,
+        addresses: Iterable[_netlink_model.Address],
+        routes: Iterable[_netlink_model.Route],
+    ) -> None:
         """Plan on with these addresses and routes of one link of the root namespace on another."""
         moved, gone = list(addresses), set(routes)
         known = self._all_addresses(None)

@@ -12,13 +12,8 @@ from __future__ import annotations
 import json
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import (
-    complaint,
-    installed,
-    run_program,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _programs
 
 _REMEDY = "install nftables (and util-linux), or run the role netvirt.fabric.hypervisor"
 
@@ -47,12 +42,12 @@ class Nft:
     @property
     def installed(self) -> bool:
         """Whether there is nft; without it nobody made a table with it."""
-        return installed("nft")
+        return _programs.installed("nft")
 
     def require(self) -> None:
         """Raise Missing where there is no nft."""
         if not self.installed:
-            raise Missing(f"the program nft is missing on the node; {_REMEDY}")
+            raise _errors.Missing(f"the program nft is missing on the node; {_REMEDY}")
 
     def replace(self, namespace: Optional[str], family: str, name: str, items: list[Item]) -> None:
         """Let the table hold exactly these items after the coming commit; each names its family and table itself."""
@@ -83,7 +78,7 @@ class Nft:
                 elif "table" in content:
                     tables.setdefault((content["family"], content["table"]), []).append(item)
         except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable(
+            raise _errors.Unavailable(
                 f"nft lists the rules{_namespaces.where(namespace)} in a form that is not understood"
             ) from error
         return tables
@@ -93,9 +88,9 @@ class Nft:
         if namespace is not None:
             argv = ["nsenter", f"--net={_namespaces.path_of(namespace)}", "--", *argv]
         self.require()
-        result = run_program(argv, self.timeout, _REMEDY, text)
+        result = _programs.run_program(argv, self.timeout, _REMEDY, text)
         if result.returncode:
-            raise Unavailable(f"nft failed{_namespaces.where(namespace)}: {complaint(result)}")
+            raise _errors.Unavailable(f"nft failed{_namespaces.where(namespace)}: {_programs.complaint(result)}")
         return result.stdout
 
     def forget(self) -> None:

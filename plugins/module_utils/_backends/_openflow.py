@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 VERSIONS = ("OpenFlow14", "OpenFlow15", "OpenFlow13")
 """The versions in which Open vSwitch takes bundles, the preferred one first; 1.3 has them as an extension."""
@@ -144,12 +144,12 @@ class Openflow:
         if result.returncode:
             reason = _reason(result)
             remedy = "" if reason.startswith("Error ") else "; see: systemctl status ovs-vswitchd"
-            raise Unavailable(f"ovs-ofctl {' '.join(arguments)} failed: {reason}{remedy}")
+            raise _errors.Unavailable(f"ovs-ofctl {' '.join(arguments)} failed: {reason}{remedy}")
         return result.stdout
 
     def _call(self, version: str, arguments: list[str], lines: Iterable[str]) -> subprocess.CompletedProcess[str]:
         argv = ["ovs-ofctl", f"--protocols={version}", f"--timeout={self.timeout}", *arguments]
-        return run_program(argv, self.timeout + 1, _REMEDY, "".join(f"{line}\n" for line in lines))
+        return _programs.run_program(argv, self.timeout + 1, _REMEDY, "".join(f"{line}\n" for line in lines))
 
     def _parse(self, lines: Sequence[str], version: str, written: Sequence[str]) -> list[Flow]:
         result = self._call(version, ["--no-names", "parse-flows", "-"], lines)
@@ -157,18 +157,20 @@ class Openflow:
             raise self._invalid(lines, version, written, _reason(result))
         printed = [line for line in result.stdout.splitlines() if line.startswith("OFPT_FLOW_MOD")]
         if len(printed) != len(lines):
-            raise Unavailable("ovs-ofctl parse-flows answers in a form that is not understood")
+            raise _errors.Unavailable("ovs-ofctl parse-flows answers in a form that is not understood")
         _refuse_normalised(result.stderr)
         return [_checked(answer, version, text) for answer, text in zip(printed, written)]
 
-    def _invalid(self, lines: Sequence[str], version: str, written: Sequence[str], reason: str) -> InvalidValue:
+    def _invalid(self, lines: Sequence[str], version: str, written: Sequence[str], reason: str) -> _errors.InvalidValue:
         numbered = re.fullmatch(r"-:([0-9]+): (.*)", reason)
         if numbered:
-            return InvalidValue(f"the flow {shown(written[int(numbered[1]) - 1])} is wrong: {numbered[2]}")
+            return _errors.InvalidValue(
+                f"the flow {values.shown(written[int(numbered[1]) - 1])} is wrong: {numbered[2]}"
+            )
         if len(lines) > 1:
             for line, text in zip(lines, written):
                 self._parse([line], version, [text])  # the one that is wrong raises
-        return InvalidValue(f"the flow {shown(written[0])} cannot be expressed in {version}: {reason}")
+        return _errors.InvalidValue(f"the flow {values.shown(written[0])} cannot be expressed in {version}: {reason}")
 
 
 def _reason(result: subprocess.CompletedProcess[str]) -> str:
@@ -178,28 +180,31 @@ def _reason(result: subprocess.CompletedProcess[str]) -> str:
     for line in result.stderr.splitlines():
         if line.startswith(("ovs-ofctl: ", "Error ")):
             return line.split(": ", 1)[1] if line.startswith("ovs-ofctl: ") else line
-    return complaint(result)
+    return _programs.complaint(result)
 
 
 def _refuse_normalised(messages: str) -> None:
     """Raise InvalidValue where ovs-ofctl dropped a part of a match because what it depends on is not matched."""
     if "normalization changed" in messages:
         pre, post = (re.search(rf"{word}: (.*)", messages) for word in (r"\bpre", r"\bpost"))
-        raise InvalidValue(
-            f"the match {shown(pre[1] if pre else '')} lacks what it depends on, such as ip or tcp; "
-            f"Open vSwitch would take it for {shown(post[1] if post else '')}"
+        raise _errors.InvalidValue(
+            f"the match {values.shown(pre[1] if pre else '')} lacks what it depends on, such as ip or tcp; "
+            f"Open vSwitch would take it for {values.shown(post[1] if post else '')}"
         )
 
 
 def _checked(answer: str, version: str, written: str) -> Flow:
     flow = _flow(answer.partition(": ADD ")[2])
     if flow is None:
-        raise InvalidValue(
-            f"the flow {shown(written)} cannot be expressed in {version}: {answer.partition('***')[2].strip('*')}"
+        raise _errors.InvalidValue(
+            f"the flow {values.shown(written)} cannot be expressed in {version}: "
+            f"{answer.partition('***')[2].strip('*')}"
         )
     for word in answer.partition(" actions=")[0].split():
         if word.partition(":")[0] in _REFUSED:
-            raise InvalidValue(f"the flow {shown(written)} must not have {_REFUSED[word.partition(':')[0]]}")
+            raise _errors.InvalidValue(
+                f"the flow {values.shown(written)} must not have {_REFUSED[word.partition(':')[0]]}"
+            )
     return flow
 
 

@@ -21,10 +21,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Callable, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import installed, run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as much
 # time as all the rest of a small run.
@@ -99,9 +99,11 @@ class Ovsdb:
         self.timeout = timeout
         self._changes: list[tuple[int, Change]] = []
         self._index: dict[str, dict[str, Row]] = {}
-        self._bridge_by_port: Optional[dict[str, Row]] = None
+        self._bridge_by_port: Optional[dict[Row, Row]] = None
         self._columns = {table: set(columns) for table, columns in TABLES.items()}
-        self._silent: Optional[Unavailable] = None  # why the server is not asked again during this look at the node
+        self._silent: Optional[_errors.Unavailable] = (
+            None  # why the server is not asked again during this look at the node
+        )
 
     @cached_property
     def _schema(self) -> Any:
@@ -161,13 +163,13 @@ class Ovsdb:
     @property
     def installed(self) -> bool:
         """Whether the node has Open vSwitch, be it stopped."""
-        return installed("ovs-vswitchd")
+        return _programs.installed("ovs-vswitchd")
 
     def on_userspace_datapath(self, port: str) -> bool:
         """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""
         try:
             bridge = self.bridge_of(port)
-        except (Missing, Unavailable):
+        except (_errors.Missing, _errors.Unavailable):
             return False
         return bridge is not None and bridge.datapath_type == "netdev"
 
@@ -178,10 +180,10 @@ class Ovsdb:
         the datapath loses the port, ovs-vswitchd adds it again; one that is lost already comes back by itself.
         """
         command = ["ovs-appctl", f"--timeout={self.timeout}", "dpctl/del-if", "netdev@ovs-netdev", port]
-        run_program(command, self.timeout + 1, "install openvswitch-switch")
+        _programs.run_program(command, self.timeout + 1, "install openvswitch-switch")
 
-    def _unreadable(self, error: Exception) -> Unavailable:
-        return Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")
+    def _unreadable(self, error: Exception) -> _errors.Unavailable:
+        return _errors.Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")
 
     def _probe(self) -> None:
         """Raise Unavailable unless a server answers at a UNIX endpoint; ovsdbapp would try and wait for ever."""
@@ -193,13 +195,13 @@ class Ovsdb:
         try:
             _ask(path, "echo", self.timeout)
         except TimeoutError as error:
-            self._silent = Unavailable(
+            self._silent = _errors.Unavailable(
                 f"the Open vSwitch database at {self.endpoint} did not answer within {self.timeout} s; "
                 "see: systemctl status ovsdb-server"
             )
             raise self._silent from error
         except OSError as error:
-            raise Unavailable(
+            raise _errors.Unavailable(
                 f"the Open vSwitch database does not answer at {self.endpoint} ({os.strerror(error.errno or 0)}); "
                 "start it with: systemctl start openvswitch-switch"
             ) from error
@@ -215,11 +217,11 @@ class Ovsdb:
                 process = int(handle.read())
             _ask(os.path.join(directory, f"ovs-vswitchd.{process}.ctl"), "version", self.timeout)
         except TimeoutError as error:
-            raise Unavailable(
+            raise _errors.Unavailable(
                 f"ovs-vswitchd did not answer within {self.timeout} s; see: systemctl status ovs-vswitchd"
             ) from error
         except (OSError, ValueError) as error:
-            raise Unavailable(
+            raise _errors.Unavailable(
                 "ovs-vswitchd does not run, without which nothing in its database has an effect; "
                 "start it with: systemctl start openvswitch-switch"
             ) from error
@@ -250,14 +252,16 @@ class Ovsdb:
         if record != ".":
             rows = [row for row in rows if record in (str(row.uuid), getattr(row, "name", None))]
         if len(rows) > 1:
-            raise Conflict(f"the table {table} has {len(rows)} rows that fit {shown(record)}; give the UUID of one")
+            raise _errors.Conflict(
+                f"the table {table} has {len(rows)} rows that fit {values.shown(record)}; give the UUID of one"
+            )
         return rows[0] if rows else None
 
     def bridge_of(self, port: str) -> Row:
         """Return the bridge that holds the port of that name, or None."""
         if self._bridge_by_port is None:
-            self._bridge_by_port = {row.name: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
-        return self._bridge_by_port.get(port)
+            self._bridge_by_port = {row: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
+        return self._bridge_by_port.get(self.find("Port", port))
 
     def change(self, change: Change, order: int = 2) -> None:
         """Add a change to the coming transaction. It is called again when the server asks to try again.
@@ -287,13 +291,13 @@ class Ovsdb:
         except Exception as error:  # RuntimeError for a refusal, ovsdbapp's own exceptions for time-outs
             if "Timeout" in type(error).__name__:
                 raise self._not_taken_over() from error
-            raise Unavailable(f"the Open vSwitch database refused the change: {error}") from error
+            raise _errors.Unavailable(f"the Open vSwitch database refused the change: {error}") from error
         self.forget()
         if self.root.cur_cfg < self.root.next_cfg:
             raise self._not_taken_over()
 
-    def _not_taken_over(self) -> Unavailable:
-        return Unavailable(
+    def _not_taken_over(self) -> _errors.Unavailable:
+        return _errors.Unavailable(
             f"ovs-vswitchd did not take the change over within {self.timeout} s; the database may hold it already; "
             "see: systemctl status ovs-vswitchd"
         )
@@ -321,8 +325,8 @@ def _ask(path: str, method: str, timeout: int) -> None:
             raise ConnectionResetError(errno.ECONNRESET, "")
 
 
-def _missing(error: ImportError) -> Missing:
-    return Missing(
+def _missing(error: ImportError) -> _errors.Missing:
+    return _errors.Missing(
         f"the Python library {error.name} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
         "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
     )

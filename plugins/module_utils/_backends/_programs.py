@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Missing, Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 held: set[int] = set()
 """Descriptors that programs hold as well, such as that of the node's lock."""
@@ -44,11 +44,11 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
                 check=False,
             )
     except FileNotFoundError as error:
-        raise Missing(f"the program {argv[0]} is missing on the node; {remedy}") from error
+        raise _errors.Missing(f"the program {argv[0]} is missing on the node; {remedy}") from error
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{argv[0]} did not end within {timeout} s") from error
+        raise _errors.Unavailable(f"{argv[0]} did not end within {timeout} s") from error
     except OSError as error:
-        raise Unavailable(f"{argv[0]} cannot be run: {os.strerror(error.errno or 0)}") from error
+        raise _errors.Unavailable(f"{argv[0]} cannot be run: {os.strerror(error.errno or 0)}") from error
 
 
 def installed(program: str) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22  # linux/rtnetlink.h
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
@@ -209,7 +209,7 @@ class Rtnetlink:
         except OSError as error:
             if error.errno not in tolerated:
                 what = f"the address {record.cidr}" if record.kind == "address" else f"the route to {record.text}"
-                raise Unavailable(f"cannot {verb} {what}: {os.strerror(error.errno or 0)}") from error
+                raise _errors.Unavailable(f"cannot {verb} {what}: {os.strerror(error.errno or 0)}") from error
 
     def _dump(self, number: int, body: bytes) -> list[bytes]:
         for _attempt in range(_ATTEMPTS):
@@ -217,7 +217,7 @@ class Rtnetlink:
                 return self._ask(number, _REQUEST | _DUMP, body)
             except InterruptedError:
                 continue
-        raise Unavailable("the addresses and routes change too fast to be read; run again")
+        raise _errors.Unavailable("the addresses and routes change too fast to be read; run again")
 
     def _ask(self, number: int, flags: int, body: bytes) -> list[bytes]:
         """Send a request and return the bodies of the answer; raises OSError, InterruptedError for a changed dump."""

@@ -13,7 +13,7 @@ import os
 import re
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@:+/-]+)+")
 _TO_PATH = str.maketrans("./", "/.")
@@ -23,9 +23,9 @@ def key(value: object) -> str:
     """Return a valid key; raises ValueError. No key leads out of /proc/sys/net."""
     if not isinstance(value, str) or not _KEY.fullmatch(value):
         example = "net.ipv4.conf.all.arp_ignore"
-        raise ValueError(f"must hold parameters of the network such as {example}, not {shown(value)}")
+        raise ValueError(f"must hold parameters of the network such as {example}, not {values.shown(value)}")
     if any(not name.strip("/") for name in value.split(".")):  # "/" and "//" would be the directories "." and ".."
-        raise ValueError(f"must hold parameters of the network, and {shown(value)} is none")
+        raise ValueError(f"must hold parameters of the network, and {values.shown(value)} is none")
     return value
 
 

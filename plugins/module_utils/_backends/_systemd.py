@@ -10,8 +10,8 @@ import os
 import subprocess
 from typing import Callable, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 UNIT_DIRECTORY = "/etc/systemd/system"
 START_SECONDS = 30  # a start waits for the daemon to say that it is ready
@@ -104,7 +104,7 @@ class Systemd:
     def last_words(self, unit: str) -> str:
         """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing."""
         arguments = [f"_SYSTEMD_UNIT={unit}", "--lines=2", "--output=json", "--no-pager", "--quiet"]
-        result = run_program(["journalctl", *arguments], self.timeout, _REMEDY)
+        result = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY)
         try:
             return "; ".join(str(json.loads(line)["MESSAGE"]) for line in result.stdout.splitlines())
         except (KeyError, TypeError, ValueError):
@@ -113,12 +113,12 @@ class Systemd:
     def run_detached(self, unit: str, description: str, argv: list[str]) -> None:
         """Start a program at once as a transient unit, which systemd starts again for as long as it fails."""
         if not os.path.isdir("/run/systemd/system"):
-            raise Unavailable(_NO_SYSTEMD)
+            raise _errors.Unavailable(_NO_SYSTEMD)
         options = ["--property=Restart=on-failure", "--property=RestartSec=500ms", "--property=StartLimitIntervalSec=0"]
         command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--description={description}", *options]
-        result = run_program([*command, "--", *argv], START_SECONDS, _REMEDY)
+        result = _programs.run_program([*command, "--", *argv], START_SECONDS, _REMEDY)
         if result.returncode:
-            raise Unavailable(f"systemd-run could not start {unit}: {complaint(result)}")
+            raise _errors.Unavailable(f"systemd-run could not start {unit}: {_programs.complaint(result)}")
 
     def _start(self, units: list[str]) -> None:
         """Start or restart units; raises Unavailable with the last words of those that did not come up."""
@@ -126,7 +126,7 @@ class Systemd:
         if result.returncode:
             lost = [unit for unit in units if self._show(unit)["ActiveState"] != "active"]
             words = "; ".join(f"{unit} did not start: {self.last_words(unit)}" for unit in lost)
-            raise Unavailable(words or f"systemctl restart failed: {complaint(result)}")
+            raise _errors.Unavailable(words or f"systemctl restart failed: {_programs.complaint(result)}")
 
     def _show(self, unit: str) -> dict[str, str]:
         result = self._run("show", "--property=" + ",".join(_PROPERTIES), unit)
@@ -140,11 +140,11 @@ class Systemd:
         self, verb: str, *arguments: str, timeout: Optional[int] = None, may_fail: bool = False
     ) -> subprocess.CompletedProcess[str]:
         if not os.path.isdir("/run/systemd/system"):  # sd_booted(3)
-            raise Unavailable(_NO_SYSTEMD)
+            raise _errors.Unavailable(_NO_SYSTEMD)
         argv = ["systemctl", "--no-pager", "--no-ask-password", verb, *arguments]
-        result = run_program(argv, timeout or self.timeout, _REMEDY)
+        result = _programs.run_program(argv, timeout or self.timeout, _REMEDY)
         if result.returncode and not may_fail:
-            raise Unavailable(f"systemctl {verb} {' '.join(arguments)} failed: {complaint(result)}")
+            raise _errors.Unavailable(f"systemctl {verb} {' '.join(arguments)} failed: {_programs.complaint(result)}")
         return result
 
     def forget(self) -> None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Link, PortVlan
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 VLANS = ("pvid", "untagged", "tagged")
 _NONE: Spec = {"pvid": 0, "untagged": [], "tagged": []}
@@ -50,15 +50,15 @@ def _ports(ports: list[Spec]) -> list[Spec]:
     return result
 
 
-OPTION = Option(
+OPTION = _options.Option(
     type="list",
     elements="dict",
     options={
-        "name": Option(required=True, canonical=values.interface_name),
-        "pvid": Option(type="int", canonical=values.integer(0, 4094)),
-        "untagged": Option(type="list", elements="int", canonical=values.vlan_set),
-        "tagged": Option(type="list", elements="int", canonical=values.vlan_set),
-        "isolated": Option(type="bool"),
+        "name": _options.Option(required=True, canonical=values.interface_name),
+        "pvid": _options.Option(type="int", canonical=values.integer(0, 4094)),
+        "untagged": _options.Option(type="list", elements="int", canonical=values.vlan_set),
+        "tagged": _options.Option(type="list", elements="int", canonical=values.vlan_set),
+        "isolated": _options.Option(type="bool"),
     },
     canonical=_ports,
 )
@@ -74,11 +74,11 @@ def of(node: Node, want: Spec, filtering: bool, default_pvid: int) -> list[Spec]
     )
 
 
-def _shown(link: Link) -> Spec:
+def _shown(link: _netlink_model.Link) -> Spec:
     return {"name": link.name, "isolated": link.isolated}
 
 
-def _vlans(node: Node, want: Spec, link: Link, default_pvid: int) -> Spec:
+def _vlans(node: Node, want: Spec, link: _netlink_model.Link, default_pvid: int) -> Spec:
     found = node.netlink.port_vlans(want["namespace"], link.name)
     if found is None:  # this run makes it a port
         return _access(default_pvid)
@@ -125,10 +125,12 @@ def check(node: Node, want: Spec, ports: list[Spec]) -> None:
         if link is None:
             continue
         if link.kind == "bridge":
-            raise Conflict(f"port {link.name} is a Linux bridge itself; join the two with veth_pair")
+            raise _errors.Conflict(f"port {link.name} is a Linux bridge itself; join the two with veth_pair")
         peer = node.netlink.peer(want["namespace"], link, want["namespace"]) if link.kind == "veth" else None
         if peer is not None and peer[0] == want["namespace"] and peer[1].name in names:
-            raise Conflict(f"ports {link.name} and {peer[1].name} are the two ends of one pair, which makes a loop")
+            raise _errors.Conflict(
+                f"ports {link.name} and {peer[1].name} are the two ends of one pair, which makes a loop"
+            )
 
 
 def apply(node: Node, desired_spec: Spec, have: list[Spec]) -> None:
@@ -148,10 +150,10 @@ def apply(node: Node, desired_spec: Spec, have: list[Spec]) -> None:
         node.netlink.set_port_vlans(namespace, vlans)
 
 
-def _port_vlans(port: Spec) -> Iterable[PortVlan]:
+def _port_vlans(port: Spec) -> Iterable[_netlink_model.PortVlan]:
     for untagged in (True, False):
         for vid in port["untagged" if untagged else "tagged"]:
-            yield PortVlan(vid, vid == port["pvid"], untagged)
+            yield _netlink_model.PortVlan(vid, vid == port["pvid"], untagged)
 
 
 def predict(node: Node, desired_spec: Spec, have: list[Spec]) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -34,11 +34,15 @@ def with_prefixes(ranges: Iterable[Spec], former: Iterable[Spec], cidrs: Sequenc
         subnets = _subnets_of_family(cidrs, values.family(start))
         around = [subnet for subnet in subnets if ipaddress.ip_address(start) in ipaddress.ip_network(subnet)]
         if subnets and not around and not constructed(item):
-            raise InvalidValue(f"the range at {start} is outside the interface's subnets ({', '.join(subnets)})")
+            raise _errors.InvalidValue(
+                f"the range at {start} is outside the interface's subnets ({', '.join(subnets)})"
+            )
         if "prefix" not in item:
             item["prefix"] = _prefix(start, around, before)
         elif around and values.family(start) == 4 and dnsmasq.network_of(start, item["prefix"]) not in around:
-            raise InvalidValue(f"the range at {start} has prefix {item['prefix']}, the interface {', '.join(around)}")
+            raise _errors.InvalidValue(
+                f"the range at {start} has prefix {item['prefix']}, the interface {', '.join(around)}"
+            )
         dnsmasq.check_prefix(item)
         result.append(item)
     return result
@@ -51,7 +55,7 @@ def _prefix(start: str, around: Sequence[str], before: Mapping[str, int]) -> int
         return int(around[0].partition("/")[2])
     if start in before:
         return before[start]
-    raise InvalidValue(f"the range at {start} needs a prefix, since the interface has no address yet")
+    raise _errors.InvalidValue(f"the range at {start} needs a prefix, since the interface has no address yet")
 
 
 def check(spec: Spec) -> None:
@@ -60,9 +64,9 @@ def check(spec: Spec) -> None:
     _check_router(spec, networks)
     _check_hosts(spec, networks)
     if 0 < spec["mtu"] < _IPV6_MINIMUM_MTU and any(values.family(item["start"]) == 6 for item in spec["ranges"]):
-        raise InvalidValue(f"mtu {spec['mtu']} is too small for IPv6, which needs {_IPV6_MINIMUM_MTU}")
+        raise _errors.InvalidValue(f"mtu {spec['mtu']} is too small for IPv6, which needs {_IPV6_MINIMUM_MTU}")
     if spec["boot_server"] and not spec["boot_file"]:
-        raise InvalidValue("boot_server needs boot_file")
+        raise _errors.InvalidValue("boot_server needs boot_file")
 
 
 def _check_router(spec: Spec, networks: Sequence[str]) -> None:
@@ -74,9 +78,9 @@ def _check_router(spec: Spec, networks: Sequence[str]) -> None:
             continue
         low, found, high = (int(ipaddress.ip_address(text)) for text in (item["start"], router, item["end"]))
         if low <= found <= high:
-            raise InvalidValue(f"the router {router} is inside the range {item['start']} to {item['end']}")
+            raise _errors.InvalidValue(f"the router {router} is inside the range {item['start']} to {item['end']}")
     if any(values.family(network) == 4 for network in networks) and not _inside(router, networks):
-        raise InvalidValue(f"the router {router} is outside the ranges' subnets ({', '.join(networks)})")
+        raise _errors.InvalidValue(f"the router {router} is outside the ranges' subnets ({', '.join(networks)})")
 
 
 def _check_hosts(spec: Spec, networks: Sequence[str]) -> None:
@@ -86,10 +90,10 @@ def _check_hosts(spec: Spec, networks: Sequence[str]) -> None:
         if address is None or (any_prefix and values.family(address) == 6):
             continue
         if address == spec["router"]:
-            raise InvalidValue(f"the host {host['mac']} has the router's address {address}")
+            raise _errors.InvalidValue(f"the host {host['mac']} has the router's address {address}")
         if not _inside(address, networks):
             known = ", ".join(networks) or "none"
-            raise InvalidValue(f"the host {host['mac']} has {address}, outside the ranges' subnets ({known})")
+            raise _errors.InvalidValue(f"the host {host['mac']} has {address}, outside the ranges' subnets ({known})")
 
 
 def _inside(address: str, networks: Iterable[str]) -> bool:

@@ -15,9 +15,8 @@ from collections.abc import Iterable
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import header
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dnsmasq_checks import constructed
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 RESTARTING = ("unit", "dnsmasq.conf")
@@ -102,7 +101,7 @@ def paths(name: str) -> dict[str, str]:
     """Return the paths of the files that ``render`` makes, by their short names."""
     directory = configuration_directory(name)
     return {
-        "unit": f"{UNIT_DIRECTORY}/{unit(name)}",
+        "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
         **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", RECORD)},
     }
 
@@ -117,7 +116,7 @@ def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
         "opts": _lines(_options(spec)),
         RECORD: json.dumps(spec, indent=1, sort_keys=True) + "\n",
     }
-    return {short: header(owner) + text for short, text in texts.items()}
+    return {short: _files.header(owner) + text for short, text in texts.items()}
 
 
 def parse_options(text: str) -> Any:
@@ -165,7 +164,7 @@ def _configuration(spec: Spec, account: str) -> Iterable[str]:
 
 def _range(item: Spec, interface: str) -> str:
     words = [item[key] for key in ("start", "end") if key in item]
-    if constructed(item):
+    if _dnsmasq_checks.constructed(item):
         words.append(f"constructor:{interface}")
     if item["mode"] != "dynamic":
         words.append(item["mode"])

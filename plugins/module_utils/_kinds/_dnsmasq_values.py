@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _PLAIN = re.compile(
     r"[!$-+\--\[\]-~]([ !$-+\--\[\]-~]*[!$-+\--\[\]-~])?"
@@ -78,24 +79,24 @@ def _values_of(value: Any) -> list[str]:
 
 
 RANGE = {
-    "start": Option(required=True, canonical=values.address),
-    "end": Option(canonical=values.address),
-    "prefix": Option(type="int", canonical=values.integer(1, 128)),
-    "mode": Option(choices=_MODES, default="dynamic"),
-    "lease": Option(canonical=values.duration, default="24h"),
+    "start": _options.Option(required=True, canonical=values.address),
+    "end": _options.Option(canonical=values.address),
+    "prefix": _options.Option(type="int", canonical=values.integer(1, 128)),
+    "mode": _options.Option(choices=_MODES, default="dynamic"),
+    "lease": _options.Option(canonical=values.duration, default="24h"),
 }
 
 HOST = {
-    "mac": Option(required=True, canonical=values.mac),
-    "address": Option(canonical=values.address),
-    "hostname": Option(canonical=_label),
-    "lease": Option(canonical=values.duration),
+    "mac": _options.Option(required=True, canonical=values.mac),
+    "address": _options.Option(canonical=values.address),
+    "hostname": _options.Option(canonical=_label),
+    "lease": _options.Option(canonical=values.duration),
 }
 
 DHCP_OPTION = {
-    "option": Option(required=True),
-    "value": Option(type="raw", required=True, canonical=_values_of),
-    "family": Option(type="int", choices=(4, 6), default=4),
+    "option": _options.Option(required=True),
+    "value": _options.Option(type="raw", required=True, canonical=_values_of),
+    "family": _options.Option(type="int", choices=(4, 6), default=4),
 }
 
 

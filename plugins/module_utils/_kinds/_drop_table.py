@@ -15,14 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import (
-    mark,
-    match,
-    match_network,
-    matched_network,
-    owner,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IP, ARP = "inet", "arp"
@@ -37,7 +31,7 @@ _COMPARED = {
     "rule": ("chain", "expr", "comment"),
 }
 
-Tables = Mapping[str, Optional[list[Item]]]
+Tables = Mapping[str, Optional[list[_nft.Item]]]
 """What the table of each family holds, None where there is none."""
 
 
@@ -51,17 +45,17 @@ def instance(table: str) -> str:
     return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
 
 
-def build(family: str, spec: Spec, owner_name: str) -> list[Item]:
+def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
     """Return what the table of a family holds for these options; nothing where there is no need of a table."""
     if family == ARP and not spec["isolated_interfaces"]:
         return []
     base = {"family": family, "table": table_name(spec["name"])}
     elements = {"elem": list(spec["isolated_interfaces"])} if spec["isolated_interfaces"] else {}
-    items = [*mark(base, owner_name), {"set": {**base, "name": _SET, "type": "ifname", **elements}}]
+    items = [*_own_table.mark(base, owner_name), {"set": {**base, "name": _SET, "type": "ifname", **elements}}]
     for hook, key in ((_INBOUND[family], "iifname"), ("output", "oifname")):
         how = {"type": "filter", "hook": hook, "prio": _PRIORITY[family], "policy": "accept"}
         items.append({"chain": {**base, "name": hook, **how}})
-        rules = [[match("==", {"meta": {"key": key}}, f"@{_SET}"), {"drop": None}]]
+        rules = [[_own_table.match("==", {"meta": {"key": key}}, f"@{_SET}"), {"drop": None}]]
         if (family, hook) == (IP, _INBOUND[IP]):
             rules += [
                 _blocking(item["interface"], network) for item in spec["blocked"] for network in item["destinations"]
@@ -70,8 +64,12 @@ def build(family: str, spec: Spec, owner_name: str) -> list[Item]:
     return items
 
 
-def _blocking(interface: str, network: str) -> list[Item]:
-    return [match("==", {"meta": {"key": "iifname"}}, interface), match_network("daddr", network), {"drop": None}]
+def _blocking(interface: str, network: str) -> list[_nft.Item]:
+    return [
+        _own_table.match("==", {"meta": {"key": "iifname"}}, interface),
+        _own_table.match_network("daddr", network),
+        {"drop": None},
+    ]
 
 
 def parse(name: str, tables: Tables) -> Spec:
@@ -91,30 +89,30 @@ def parse(name: str, tables: Tables) -> Spec:
     edits = []
     for family in FAMILIES:
         have = collections.Counter(map(_shown, tables[family] or []))
-        want = collections.Counter(map(_shown, build(family, spec, owner(items) or "")))
+        want = collections.Counter(map(_shown, build(family, spec, _own_table.owner(items) or "")))
         edits += [f"{family}: unexpected {item}" for item in have - want]
         edits += [f"{family}: missing {item}" for item in want - have]
     return {**spec, "edits": sorted(edits)}
 
 
-def _elements(items: list[Item]) -> list[str]:
+def _elements(items: list[_nft.Item]) -> list[str]:
     found = [item["set"].get("elem", []) for item in items if item.get("set", {}).get("name") == _SET]
     return [element for elements in found for element in elements if isinstance(element, str)]
 
 
-def _blocked(items: list[Item]) -> Iterator[tuple[str, str]]:
+def _blocked(items: list[_nft.Item]) -> Iterator[tuple[str, str]]:
     """Yield interface and network of each rule that has the form of ours."""
     for item in items:
         expressions = item.get("rule", {}).get("expr")
         try:
-            interface, network = expressions[0]["match"]["right"], matched_network(expressions[1])
+            interface, network = expressions[0]["match"]["right"], _own_table.matched_network(expressions[1])
             if expressions == _blocking(interface, network):
                 yield interface, network
         except (IndexError, KeyError, StopIteration, TypeError, ValueError):
             continue
 
 
-def _shown(item: Item) -> str:
+def _shown(item: _nft.Item) -> str:
     """Return a text by which an item as it is listed equals what it was made of."""
     ((sort, content),) = item.items()
     keys = _COMPARED.get(sort, tuple(content))

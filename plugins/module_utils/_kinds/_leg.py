@@ -9,12 +9,11 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Address, Link
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Operation, Stage
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IPV6_MIN_MTU = 1280
 """Under it the kernel switches IPv6 off on an interface (RFC 8200, section 5)."""
@@ -31,11 +30,11 @@ def _host_address(value: Any) -> str:
 
 
 OPTIONS = {
-    "addresses": Option(type="list", elements="str", canonical=values.unique(_host_address)),
-    "purge_addresses": Option(type="bool", default=True, role=Role.POLICY),
-    "mtu": Option(type="int", canonical=values.mtu),
-    "mac": Option(canonical=values.mac),
-    "up": Option(type="bool"),
+    "addresses": _options.Option(type="list", elements="str", canonical=values.unique(_host_address)),
+    "purge_addresses": _options.Option(type="bool", default=True, role=_options.Role.POLICY),
+    "mtu": _options.Option(type="int", canonical=values.mtu),
+    "mac": _options.Option(canonical=values.mac),
+    "up": _options.Option(type="bool"),
 }
 
 
@@ -44,7 +43,9 @@ def declared_by_ovs(node: Node, name: str) -> bool:
     return node.declared("ovs_bridge", name) is not None or node.declared("ovs_port_vlan", name) is not None
 
 
-def addresses(node: Node, namespace: Optional[str], name: str, listed: Iterable[str] = ()) -> list[Address]:
+def addresses(
+    node: Node, namespace: Optional[str], name: str, listed: Iterable[str] = ()
+) -> list[_netlink_model.Address]:
     """Return the addresses that are the user's to set: those listed, and all but those the kernel gives itself.
 
     The kernel's own are link-local and loopback ones, and IPv6 addresses from router advertisements, which have a
@@ -58,12 +59,12 @@ def addresses(node: Node, namespace: Optional[str], name: str, listed: Iterable[
     ]
 
 
-def _from_kernel(address: Address) -> bool:
+def _from_kernel(address: _netlink_model.Address) -> bool:
     ip = ipaddress.ip_address(address.local)
     return ip.is_link_local or ip.is_loopback or (ip.version == 6 and not address.permanent)
 
 
-def observed(node: Node, namespace: Optional[str], link: Link, listed: Optional[Iterable[str]]) -> Spec:
+def observed(node: Node, namespace: Optional[str], link: _netlink_model.Link, listed: Optional[Iterable[str]]) -> Spec:
     """Return the state of an interface in the options above; ``listed`` are the addresses that the user gave."""
     found = addresses(node, namespace, link.name, listed or ())
     result: Spec = {
@@ -83,7 +84,9 @@ def desired(have: Optional[Spec], want: Spec) -> Spec:
     result = {**(have or {}), **own}
     ipv6 = [address for address in result.get("addresses", ()) if values.family(address) == 6]
     if ipv6 and result.get("mtu", IPV6_MIN_MTU) < IPV6_MIN_MTU:
-        raise InvalidValue(f"mtu {result['mtu']} is too small for the address {ipv6[0]}; IPv6 needs {IPV6_MIN_MTU}")
+        raise _errors.InvalidValue(
+            f"mtu {result['mtu']} is too small for the address {ipv6[0]}; IPv6 needs {IPV6_MIN_MTU}"
+        )
     return result
 
 
@@ -102,13 +105,15 @@ def link_changes(have: Spec, leg: Spec) -> dict[str, Any]:
     }
 
 
-def link_operations(node: Node, namespace: Optional[str], have: Spec, leg: Spec, of: str) -> Iterable[Operation]:
+def link_operations(
+    node: Node, namespace: Optional[str], have: Spec, leg: Spec, of: str
+) -> Iterable[_engine.Operation]:
     """Return the operation that sets what differs below layer 3; ``of`` names the interface in the action."""
     changes = link_changes(have, leg)
     if changes:
         attributes = {option: values["after"] for option, values in changes.items()}
-        yield Operation(
-            Stage.INTERFACE,
+        yield _engine.Operation(
+            _engine.Stage.INTERFACE,
             f"configure{of}",
             lambda: node.netlink.set_link(namespace, leg["name"], **attributes),
             changes,
@@ -117,7 +122,7 @@ def link_operations(node: Node, namespace: Optional[str], have: Spec, leg: Spec,
 
 def address_operations(
     node: Node, namespace: Optional[str], have: Spec, leg: Spec, of: str, settled: bool = False
-) -> Iterable[Operation]:
+) -> Iterable[_engine.Operation]:
     """Return the operation that adds and then removes addresses; ``of`` as above.
 
     An interface that is ``settled``, there as it shall be, gets them before another one may be lost that has them now.
@@ -133,8 +138,8 @@ def address_operations(
         if address.cidr not in after
     ]
     if added or removed:
-        yield Operation(
-            Stage.TAKE_ADDRESS if settled and not removed else Stage.ADDRESS,
+        yield _engine.Operation(
+            _engine.Stage.TAKE_ADDRESS if settled and not removed else _engine.Stage.ADDRESS,
             f"set addresses{of}",
             lambda: set_addresses(node, namespace, leg["name"], added, removed),
             {"addresses": {"before": before, "after": after}},
@@ -142,7 +147,7 @@ def address_operations(
 
 
 def set_addresses(
-    node: Node, namespace: Optional[str], name: str, added: Iterable[str], removed: Iterable[Address]
+    node: Node, namespace: Optional[str], name: str, added: Iterable[str], removed: Iterable[_netlink_model.Address]
 ) -> None:
     """Add addresses, then remove others, so that the interface is not without one in between."""
     netlink = node.netlink

@@ -10,28 +10,22 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
-    MARK,
-    Link,
-    unfinished_group,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Operation, Stage
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IDENTITY = {
-    "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-    "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
-    "state": STATE,
+    "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+    "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
+    "state": _options.STATE,
 }
 COMMON = {
-    "mtu": Option(type="int", canonical=values.mtu),
-    "mac": Option(canonical=values.mac),
-    "up": Option(type="bool"),
+    "mtu": _options.Option(type="int", canonical=values.mtu),
+    "mac": _options.Option(canonical=values.mac),
+    "up": _options.Option(type="bool"),
 }
 _TITLES = {"bridge": "Linux bridge", "bond": "bond", "vlan": "VLAN interface"}
 _MAKERS = ("linux_bridge", "link_bond", "link_vlan", "veth_pair")
@@ -43,16 +37,18 @@ def place(want: Spec) -> tuple[Optional[str], str]:
     return want.get("namespace"), want["name"]
 
 
-def find(node: Node, want: Spec, kind: str) -> Optional[Link]:
+def find(node: Node, want: Spec, kind: str) -> Optional[_netlink_model.Link]:
     """Return the link that is meant, or None; raises Conflict when its name is that of something else."""
     link = node.netlink.link(*place(want))
     if link is not None and link.kind != kind:
         other = f"of kind {link.kind}" if link.kind else "a physical device"
-        raise Conflict(f"an interface of that name is there and is no {_TITLES[kind]} but {other}; rename or remove it")
+        raise _errors.Conflict(
+            f"an interface of that name is there and is no {_TITLES[kind]} but {other}; rename or remove it"
+        )
     return link
 
 
-def common(node: Node, want: Spec, link: Link) -> Spec:
+def common(node: Node, want: Spec, link: _netlink_model.Link) -> Spec:
     """Return name, namespace and the options in COMMON of a link.
 
     The finding ``unfinished`` tells whether a killed run left it without its mark.
@@ -72,9 +68,9 @@ def require_namespace(node: Node, namespace: Optional[str]) -> None:
     if namespace is None:
         return
     if node.removed("netns_router", namespace):
-        raise Conflict(f"namespace {namespace} is declared absent in the same run")
+        raise _errors.Conflict(f"namespace {namespace} is declared absent in the same run")
     if node.declared("netns_router", namespace) is None and not node.netlink.namespace_exists(namespace):
-        raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
 
 
 def coming(node: Node, namespace: Optional[str], name: str) -> bool:
@@ -87,13 +83,15 @@ def coming(node: Node, namespace: Optional[str], name: str) -> bool:
     return any((peer["namespace"], peer["name"]) == (namespace, name) for peer in peers)
 
 
-def require_link(node: Node, namespace: Optional[str], name: str, role: str) -> Optional[Link]:
+def require_link(node: Node, namespace: Optional[str], name: str, role: str) -> Optional[_netlink_model.Link]:
     """Return a link that another is to be made of, None when this run makes it; raises Conflict without one."""
     if any(node.removed(kind, name, namespace) for kind in _MAKERS):
-        raise Conflict(f"{role} {name} is declared absent in the same run")
+        raise _errors.Conflict(f"{role} {name} is declared absent in the same run")
     link = node.netlink.link(namespace, name)
     if link is None and not coming(node, namespace, name):
-        raise Conflict(f"{role} {name} does not exist{where(namespace)}; make it first, or correct the name")
+        raise _errors.Conflict(
+            f"{role} {name} does not exist{_namespaces.where(namespace)}; make it first, or correct the name"
+        )
     return link
 
 
@@ -105,20 +103,20 @@ def require_free(node: Node, want: Spec, name: str, role: str) -> None:
         return
     if link.upper or link.master:
         owner = f"in {link.master}" if link.master else "a port of Open vSwitch"
-        raise Conflict(f"{role} {name} is {owner} already; take it out there first")
+        raise _errors.Conflict(f"{role} {name} is {owner} already; take it out there first")
     if namespace is None and not link.kind and node.ovsdb.on_userspace_datapath(name):
-        raise Conflict(f"{role} {name} is a port of Open vSwitch already; take it out there first")
+        raise _errors.Conflict(f"{role} {name} is a port of Open vSwitch already; take it out there first")
     if _is_on(node, namespace, link, want["name"]):
-        raise Conflict(f"{role} {name} is itself on top of {want['name']}, which makes a loop")
+        raise _errors.Conflict(f"{role} {name} is itself on top of {want['name']}, which makes a loop")
     addresses = _remaining_addresses(node, namespace, name)
     if addresses:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{role} {name} has the address {addresses[0]}, which nobody could reach there; give the address to "
             f"{want['name']} and take it from {name} with ip_interface first"
         )
 
 
-def _is_on(node: Node, namespace: Optional[str], link: Link, name: str) -> bool:
+def _is_on(node: Node, namespace: Optional[str], link: _netlink_model.Link, name: str) -> bool:
     """Tell whether a VLAN interface is on the link of that name, be it by others in between."""
     for _step in range(_DEPTH):
         found = node.netlink.peer(namespace, link, namespace) if link.kind == "vlan" else None
@@ -140,12 +138,12 @@ def _remaining_addresses(node: Node, namespace: Optional[str], name: str) -> lis
 
 def creation(node: Node, spec: Spec, options: Iterable[str]) -> Spec:
     """Return what a new link is made with: these options, and the group that marks it until it has its alias."""
-    return {**given(spec, options), "group": unfinished_group(node.settings.owner)}
+    return {**given(spec, options), "group": _netlink_model.unfinished_group(node.settings.owner)}
 
 
 def mark(node: Node) -> Spec:
     """Return what marks a link that this run has made."""
-    return {"alias": MARK + node.settings.owner, "group": 0}
+    return {"alias": _netlink_model.MARK + node.settings.owner, "group": 0}
 
 
 def given(spec: Spec, options: Iterable[str]) -> Spec:
@@ -177,10 +175,10 @@ def strangers(node: Node, want: Spec) -> Iterable[str]:
                 yield link.name
 
 
-def reattachment(node: Node, want: Spec) -> Iterable[Operation]:
+def reattachment(node: Node, want: Spec) -> Iterable[_engine.Operation]:
     """Return the operation that tells the userspace datapath of Open vSwitch of a device that is made (anew)."""
     if want["namespace"] is None and node.ovsdb.on_userspace_datapath(want["name"]):
-        yield Operation(Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, want["name"]))
+        yield _engine.Operation(_engine.Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, want["name"]))
 
 
 def predict(node: Node, have: Optional[Spec], desired: Spec, kind: str, **more: Any) -> None:
@@ -192,7 +190,7 @@ def predict(node: Node, have: Optional[Spec], desired: Spec, kind: str, **more: 
     attributes = {option: desired[option] for option in COMMON if option in desired}
     if old is None or old.unfinished(node.settings.owner):
         more.update(mark(node))
-    link = replace(old or Link(name, kind=kind), **{**attributes, **more})
+    link = replace(old or _netlink_model.Link(name, kind=kind), **{**attributes, **more})
     netlink.predict_link(namespace, link)
 
 

@@ -19,17 +19,8 @@ import json
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import (
-    MARK,
-    PROTOCOL,
-    listed,
-    mark,
-    match,
-    match_network,
-    matched_network,
-    owner,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 FAMILY = "inet"
@@ -54,17 +45,17 @@ def instance(table: str) -> str:
     return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
 
 
-def build(name: str, spec: Spec, owner_name: str) -> list[Item]:
+def build(name: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
     """Return the chains and rules of the table for these options."""
     base = {"family": FAMILY, "table": table_name(name)}
-    items = mark(base, owner_name)
+    items = _own_table.mark(base, owner_name)
     for chain, rules in _layout(spec).items():
         items.append({"chain": {**base, "name": chain, **_HOOKS[chain]}})
         items.extend({"rule": {**base, "chain": chain, "expr": _expressions(rule)}} for rule in rules)
     return items
 
 
-def parse(items: list[Item]) -> Spec:
+def parse(items: list[_nft.Item]) -> Spec:
     """Return the options of a table of ours as nft lists it, and under ``edits`` what else was changed by hand."""
     chains: dict[str, Any] = {}
     actual: Layout = {}
@@ -77,10 +68,10 @@ def parse(items: list[Item]) -> Spec:
         elif sort == "rule" and content["chain"] in _HOOKS:
             rule = _recognise(content["expr"]) or ("other", json.dumps(content["expr"], sort_keys=True))
             actual.setdefault(content["chain"], []).append(rule)
-        elif content.get("name") != MARK and content.get("chain") != MARK:
+        elif content.get("name") != _own_table.MARK and content.get("chain") != _own_table.MARK:
             strange.append(f"unexpected {sort} {content.get('name') or content.get('chain')}")
     spec = _options(actual)
-    if owner(items) is None:
+    if _own_table.owner(items) is None:
         strange.append("no owner")
     strange.extend(f"chain {name}: other hook" for name, hook in chains.items() if hook != _HOOKS[name])
     return {**spec, "edits": sorted(strange + _deviations(actual, _layout(spec)))}
@@ -125,41 +116,49 @@ def _deviations(actual: Layout, expected: Layout) -> list[str]:
     return result
 
 
-def _expressions(rule: Rule) -> list[Item]:
+def _expressions(rule: Rule) -> list[_nft.Item]:
     """Return a rule's expressions as libnftables-json(5) has them, in the form in which nft lists them."""
     sort, *words = rule
     if sort == "only":
-        return [match("!=", {"meta": {"key": "oifname"}}, words[0]), {"return": None}]
+        return [_own_table.match("!=", {"meta": {"key": "oifname"}}, words[0]), {"return": None}]
     if sort == "exclude":
-        return [match_network("daddr", words[0]), {"return": None}]
+        return [_own_table.match_network("daddr", words[0]), {"return": None}]
     if sort == "source":
         network, address = words
-        fixed = address and {"snat": {"family": PROTOCOL[values.family(address)], "addr": listed(address)}}
-        return [match_network("saddr", network), fixed or {"masquerade": None}]
+        fixed = address and {
+            "snat": {"family": _own_table.PROTOCOL[values.family(address)], "addr": _own_table.listed(address)}
+        }
+        return [_own_table.match_network("saddr", network), fixed or {"masquerade": None}]
     if sort == "replies":
-        return [match("in", {"ct": {"key": "state"}}, ["established", "related"]), {"accept": None}]
+        return [_own_table.match("in", {"ct": {"key": "state"}}, ["established", "related"]), {"accept": None}]
     if sort == "translated":
-        return [match("in", {"ct": {"key": "status"}}, "dnat"), {"accept": None}]
+        return [_own_table.match("in", {"ct": {"key": "status"}}, "dnat"), {"accept": None}]
     interface, network = words
-    return [match("==", {"meta": {"key": "iifname"}}, interface), match_network("daddr", network), {"drop": None}]
+    return [
+        _own_table.match("==", {"meta": {"key": "iifname"}}, interface),
+        _own_table.match_network("daddr", network),
+        {"drop": None},
+    ]
 
 
-def _recognise(expressions: list[Item]) -> Optional[Rule]:
+def _recognise(expressions: list[_nft.Item]) -> Optional[Rule]:
     """Return the rule that has these expressions, or None when it is none of ours."""
     candidate: Optional[Rule] = None
     try:
         first, last = expressions[0], expressions[-1]
         verdict = next(iter(last))
         if verdict == "drop":
-            candidate = ("inbound", first["match"]["right"], matched_network(expressions[1]))
+            candidate = ("inbound", first["match"]["right"], _own_table.matched_network(expressions[1]))
         elif verdict == "accept":
             candidate = ("replies",) if first["match"]["left"] == {"ct": {"key": "state"}} else ("translated",)
         elif verdict == "return":
             is_interface = first["match"]["op"] == "!="
-            candidate = ("only", first["match"]["right"]) if is_interface else ("exclude", matched_network(first))
+            candidate = (
+                ("only", first["match"]["right"]) if is_interface else ("exclude", _own_table.matched_network(first))
+            )
         elif verdict in ("masquerade", "snat"):
             address = values.address(last["snat"]["addr"]) if verdict == "snat" else ""
-            candidate = ("source", matched_network(first), address)
+            candidate = ("source", _own_table.matched_network(first), address)
         if candidate is not None and _expressions(candidate) == expressions:
             return candidate
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Operation, Stage
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import string_map
 
 RESERVED = "netvirt-"
 """Prefix of the external_ids keys that are the collection's own. Users neither see nor set them."""
@@ -27,7 +27,7 @@ MESH_KEY = RESERVED + "tunnel"
 
 def external_ids(value: Any) -> dict[str, str]:
     """Canonical form of the option external_ids."""
-    ids = string_map(value)
+    ids = values.string_map(value)
     for key in ids:
         if key.startswith(RESERVED):
             raise ValueError(f"must not hold {key}: keys that start with {RESERVED} are the collection's own")
@@ -39,24 +39,24 @@ def without_marks(ids: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in ids.items() if not key.startswith(RESERVED)}
 
 
-def with_marks(ids: Mapping[str, str], row: Row) -> dict[str, str]:
+def with_marks(ids: Mapping[str, str], row: _ovsdb.Row) -> dict[str, str]:
     """Return the user's external_ids together with the marks that the row has."""
     marks = {key: value for key, value in row.external_ids.items() if key.startswith(RESERVED)}
     return {**ids, **marks}
 
 
-def owned_rows(node: Node, table: str, owner: str) -> list[Row]:
+def owned_rows(node: Node, table: str, owner: str) -> list[_ovsdb.Row]:
     """Return the rows that bear the owner's mark; none where there is no Open vSwitch."""
     rows = node.ovsdb.rows(table) if node.ovsdb.installed else []
     return [row for row in rows if row.external_ids.get(OWNER_KEY) == owner]
 
 
-def is_tunnel(port: Row) -> bool:
+def is_tunnel(port: _ovsdb.Row) -> bool:
     """Tell whether a port is for the kind ``ovs_tunnel``."""
     return MESH_KEY in port.external_ids or any("remote_ip" in interface.options for interface in port.interfaces)
 
 
-def detachment(node: Node, ports: Iterable[Row], bridge: str) -> Iterable[Operation]:
+def detachment(node: Node, ports: Iterable[_ovsdb.Row], bridge: str) -> Iterable[_engine.Operation]:
     """Return the operation by which Open vSwitch lets go of those patches and tunnels that are not on ``bridge`` yet.
 
     ovs-vswitchd looks up such a port of the old bridge by its device, which in one transaction the new bridge has by
@@ -65,22 +65,22 @@ def detachment(node: Node, ports: Iterable[Row], bridge: str) -> Iterable[Operat
     """
     moving = [port.name for port in ports if is_virtual(port) and node.ovsdb.bridge_of(port.name).name != bridge]
 
-    def change(batch: Batch) -> None:
+    def change(batch: _ovsdb.Batch) -> None:
         for name in moving:
             batch.find("Interface", name).type = ""
 
     if moving:
-        yield Operation(Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
+        yield _engine.Operation(_engine.Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
 
 
-def is_virtual(port: Row) -> bool:
+def is_virtual(port: _ovsdb.Row) -> bool:
     """Tell whether a port is a patch or a tunnel, which is no device of the datapath by itself."""
     return any(interface.type not in ("", "system", "internal") for interface in port.interfaces)
 
 
-def fake_bridge(node: Node, name: str) -> Optional[Row]:
+def fake_bridge(node: Node, name: str) -> Optional[_ovsdb.Row]:
     """Return the port row of the fake bridge of that name, or None."""
-    port = node.ovsdb.find("Port", name)
+    port = node.ovsdb.find("Port", name) if node.ovsdb.find("Bridge", name) is None else None
     return port if port is not None and port.fake_bridge else None
 
 
@@ -89,16 +89,15 @@ def optional(row_value: list[Any], default: Any) -> Any:
     return row_value[0] if row_value else default
 
 
-def interface_problems(interface: Row, device_required: bool = True) -> Iterable[str]:
+def interface_problems(interface: _ovsdb.Row, device_required: bool = True) -> Iterable[str]:
     """Report an interface that ovs-vswitchd could not open (ovs-vswitchd.conf.db(5): error, ofport).
 
     A device that does not exist yet is no problem unless it is required: OVS attaches it when it appears.
     """
     error = optional(interface.error, "")
-    ofport = optional(interface.ofport, -1)
     if not device_required and (not error or "No such device" in error):
         return
     if error:
         yield f"Open vSwitch cannot use the interface {interface.name}: {error}"
-    elif ofport < 0:
+    elif optional(interface.ofport, -1) < 0:
         yield f"Open vSwitch gave the interface {interface.name} no port number; see its log"

@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import interface_problems, optional
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 # 0 and "" stand for "not requested", so that a request can be taken back.
 OPTIONS = {
-    "type": Option(choices=("system", "internal", "patch")),
-    "peer": Option(canonical=lambda peer: peer and values.interface_name(peer)),
-    "mtu": Option(type="int", canonical=lambda mtu: mtu and values.mtu(mtu)),
-    "mac": Option(canonical=lambda mac: mac and values.mac(mac)),
-    "ofport_request": Option(type="int", canonical=values.integer(0, 65279)),
-    "ingress_policing_rate": Option(type="int", canonical=values.integer(0, 2**32 - 1)),
-    "ingress_policing_burst": Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+    "type": _options.Option(choices=("system", "internal", "patch")),
+    "peer": _options.Option(canonical=lambda peer: peer and values.interface_name(peer)),
+    "mtu": _options.Option(type="int", canonical=lambda mtu: mtu and values.mtu(mtu)),
+    "mac": _options.Option(canonical=lambda mac: mac and values.mac(mac)),
+    "ofport_request": _options.Option(type="int", canonical=values.integer(0, 65279)),
+    "ingress_policing_rate": _options.Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+    "ingress_policing_burst": _options.Option(type="int", canonical=values.integer(0, 2**32 - 1)),
 }
 
 DEFAULTS: Spec = {
@@ -44,32 +44,32 @@ _OPTIONAL = {"mtu": "mtu_request", "mac": "mac", "ofport_request": "ofport_reque
 def check(want: Spec) -> None:
     """Raise InvalidValue for options that the interface's type does not have."""
     if want["type"] == "patch" and not want["peer"]:
-        raise InvalidValue("a patch port needs peer, the name of the patch port at the other end")
+        raise _errors.InvalidValue("a patch port needs peer, the name of the patch port at the other end")
     if want["type"] not in (None, "patch") and want["peer"]:
-        raise InvalidValue(f"peer belongs to type patch, not {want['type']}")
+        raise _errors.InvalidValue(f"peer belongs to type patch, not {want['type']}")
     if want["type"] not in (None, "internal") and want["mac"]:
-        raise InvalidValue("mac can be set for type internal only; other interfaces bring their own")
+        raise _errors.InvalidValue("mac can be set for type internal only; other interfaces bring their own")
     if want["type"] == "patch" and want["mtu"]:
-        raise InvalidValue("a patch port has no mtu")
+        raise _errors.InvalidValue("a patch port has no mtu")
 
 
-def observe(row: Row) -> Spec:
+def observe(row: _ovsdb.Row) -> Spec:
     """Return the options of an interface, with the canonical value of what was not requested."""
     return {
         "type": row.type or "system",
         "peer": row.options.get("peer", ""),
-        **{option: optional(getattr(row, column), DEFAULTS[option]) for option, column in _OPTIONAL.items()},
+        **{option: _ovs.optional(getattr(row, column), DEFAULTS[option]) for option, column in _OPTIONAL.items()},
         **{option: getattr(row, column) for option, column in _PLAIN.items()},
     }
 
 
 def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) -> Spec:
     """Return the options of interface ``name`` of ``port`` as they will be; raises Conflict if another port has it."""
-    row = node.ovsdb.find("Interface", name)
-    if row is not None and have is None:
+    row = node.ovsdb.find("Interface", name) if have is None else None
+    if row is not None:
         holder = next((other.name for other in node.ovsdb.rows("Port") if row in other.interfaces), None)
         if holder not in (None, port) and not node.removed("ovs_port_vlan", holder):
-            raise Conflict(f"interface {name} belongs to port {holder}; remove it there first")
+            raise _errors.Conflict(f"interface {name} belongs to port {holder}; remove it there first")
     result = {**(have or DEFAULTS), **{option: want[option] for option in OPTIONS if want.get(option) is not None}}
     if result["type"] != "patch":
         result["peer"] = ""
@@ -78,7 +78,7 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
     return result
 
 
-def write(batch: Batch, name: str, spec: Spec, current: Iterable[Row]) -> Row:
+def write(batch: _ovsdb.Batch, name: str, spec: Spec, current: Iterable[_ovsdb.Row]) -> _ovsdb.Row:
     """Return the interface's row, made or brought to ``spec``, writing only what differs."""
     row = next((row for row in current if row.name == name), None)
     if row is None:
@@ -100,12 +100,11 @@ def write(batch: Batch, name: str, spec: Spec, current: Iterable[Row]) -> Row:
     return row
 
 
-def problems(node: Node, row: Row, device_required: bool) -> Iterable[str]:
+def problems(node: Node, row: _ovsdb.Row, device_required: bool) -> Iterable[str]:
     """Report what Open vSwitch says of the interface.
 
     A patch port whose peer is not there yet is half of a pair that is being made, and no problem.
     """
-    peer = row.options.get("peer")
-    if row.type == "patch" and node.ovsdb.find("Interface", peer or "") is None:
+    if row.type == "patch" and node.ovsdb.find("Interface", row.options.get("peer", "")) is None:
         return ()
-    return interface_problems(row, device_required)
+    return _ovs.interface_problems(row, device_required)

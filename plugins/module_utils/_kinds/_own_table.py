@@ -12,7 +12,7 @@ import socket
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
 
 MARK = "netvirt.fabric"
 _OWNER = "owner "
@@ -21,18 +21,18 @@ _ANY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
 PROTOCOL = {4: "ip", 6: "ip6"}
 
 
-def mark(base: Item, owner_name: str) -> list[Item]:
+def mark(base: _nft.Item, owner_name: str) -> list[_nft.Item]:
     """Return what marks a table; ``base`` holds the family and the name of the table."""
     rule = {**base, "chain": MARK, "comment": _OWNER + owner_name, "expr": [{"return": None}]}
     return [{"chain": {**base, "name": MARK}}, {"rule": rule}]
 
 
-def is_ours(items: list[Item]) -> bool:
+def is_ours(items: list[_nft.Item]) -> bool:
     """Tell whether the table carries our mark."""
     return any(item.get("chain", {}).get("name") == MARK for item in items)
 
 
-def owner(items: list[Item]) -> Optional[str]:
+def owner(items: list[_nft.Item]) -> Optional[str]:
     """Return the owner that the mark names, or None when somebody emptied it."""
     for item in items:
         rule = item.get("rule", {})
@@ -42,12 +42,12 @@ def owner(items: list[Item]) -> Optional[str]:
     return None
 
 
-def match(operator: str, left: Any, right: Any) -> Item:
+def match(operator: str, left: Any, right: Any) -> _nft.Item:
     """Return an expression as libnftables-json(5) has it."""
     return {"match": {"op": operator, "left": left, "right": right}}
 
 
-def match_network(field: str, network: str) -> Item:
+def match_network(field: str, network: str) -> _nft.Item:
     """Return the expression that an address field, saddr or daddr, is in a network."""
     version = values.family(network)
     if network == _ANY[version][0]:
@@ -59,7 +59,7 @@ def match_network(field: str, network: str) -> Item:
     return match("==", left, shown if host else {"prefix": {"addr": shown, "len": int(length)}})
 
 
-def matched_network(expression: Item) -> str:
+def matched_network(expression: _nft.Item) -> str:
     """Return the network of such an expression; raises KeyError, TypeError or ValueError for another one."""
     content = expression["match"]
     if content["left"] == {"meta": {"key": "nfproto"}}:

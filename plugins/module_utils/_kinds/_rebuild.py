@@ -14,32 +14,24 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import (
-    Kind,
-    Operation,
-    Resource,
-    Result,
-    Stage,
-    differences,
-    resource,
-)
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _SOUND: Spec = {"stale": [], "enabled": True, "failure": ""}
 
 
-class Rebuild(Kind):
+class Rebuild(_engine.Kind):
     """The object is one owner's list. Files that are not what it renders to are findings, and so is a failed unit."""
 
     name = "rebuild"
-    rank = Stage.KEEP
+    rank = _engine.Stage.KEEP
     options = {
-        "name": Option(required=True, canonical=values.word, role=Role.IDENTITY),
-        "state": STATE,
-        "resources": Option(type="list", elements="dict", role=Role.POLICY),
+        "name": _options.Option(required=True, canonical=values.word, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "resources": _options.Option(type="list", elements="dict", role=_options.Role.POLICY),
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -60,25 +52,27 @@ class Rebuild(Kind):
         """Files as rendered, and a unit that starts at boot."""
         return {"name": want["name"], **_SOUND}
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation. The unit is not started: this run does what it would do."""
         if desired is None:
-            yield Operation(Stage.KEEP, "delete", partial(_delete, node, (have or {})["name"]))
+            yield _engine.Operation(_engine.Stage.KEEP, "delete", partial(_delete, node, (have or {})["name"]))
             return
         action = "create" if have is None else "update"
-        yield Operation(Stage.KEEP, action, partial(_write, node, desired["name"], have), differences(have, desired))
+        yield _engine.Operation(
+            _engine.Stage.KEEP, action, partial(_write, node, desired["name"], have), _engine.differences(have, desired)
+        )
 
 
-def told(owner: str, resources: Sequence[Resource], keep: bool) -> Resource:
+def told(owner: str, resources: Sequence[_engine.Resource], keep: bool) -> _engine.Resource:
     """Return the resource by which the node keeps these under the owner's name, or nothing any more."""
     entries = [
         {item.kind.name: {name: value for name, value in item.want.items() if value is not None}} for item in resources
     ]
     state = "present" if keep and entries else "absent"
-    return resource(Rebuild(), {"name": owner, "state": state, "resources": entries})
+    return _engine.resource(Rebuild(), {"name": owner, "state": state, "resources": entries})
 
 
-def warnings(result: Result) -> list[str]:
+def warnings(result: _engine.Result) -> list[str]:
     """Return what the user should know of rebuilds that failed before this run."""
     found = {
         item.want["name"]: (item.have or {}).get("failure") for item in result.changed if item.kind.name == Rebuild.name

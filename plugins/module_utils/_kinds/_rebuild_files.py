@@ -9,14 +9,12 @@ import dataclasses
 import json
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _boot, _program
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import File, header
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils import _boot, _node, _program
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
 
 PROGRAM_DIRECTORY = "/usr/local/lib/netvirt"
 LIST_DIRECTORY = "/etc/netvirt/rebuild"
-GUESTS_DIRECTORY = f"{UNIT_DIRECTORY}/netvirt-guest-.service.d"  # for all units whose name begins so
+GUESTS_DIRECTORY = f"{_systemd.UNIT_DIRECTORY}/netvirt-guest-.service.d"  # for all units whose name begins so
 
 _UNIT = """
 [Unit]
@@ -63,12 +61,12 @@ def paths(name: str) -> dict[str, str]:
     return {
         "list": f"{LIST_DIRECTORY}/{name}.json",
         "program": f"{PROGRAM_DIRECTORY}/rebuild-{name}.pyz",
-        "unit": f"{UNIT_DIRECTORY}/{unit(name)}",
+        "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
         "guests": f"{GUESTS_DIRECTORY}/rebuild-{name}.conf",
     }
 
 
-def render(name: str, resources: list[Any], settings: Settings) -> dict[str, File]:
+def render(name: str, resources: list[Any], settings: _node.Settings) -> dict[str, _files.File]:
     """Return the files by their short names. Only root may read the list."""
     places = paths(name)
     told = {"resources": resources, "settings": dataclasses.asdict(settings)}
@@ -79,5 +77,6 @@ def render(name: str, resources: list[Any], settings: Settings) -> dict[str, Fil
         "guests": _GUESTS.format(unit=unit(name)),
     }
     return {
-        short: File(header(settings.owner) + text, 0o600 if short == "list" else 0o644) for short, text in texts.items()
+        short: _files.File(_files.header(settings.owner) + text, 0o600 if short == "list" else 0o644)
+        for short, text in texts.items()
     }

@@ -9,12 +9,11 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Route
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Operation, Stage
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _KERNEL = 2  # RTPROT_KERNEL: comes and goes with an address
 _DEFAULT_METRIC = {4: 0, 6: 1024}  # IP6_RT_PRIO_USER
@@ -55,25 +54,25 @@ def _order(route: Spec) -> Any:
 
 
 _ROUTE = {
-    "destination": Option(required=True, canonical=values.destination),
-    "via": Option(canonical=values.address),
-    "metric": Option(type="int", canonical=values.integer(0, 2**32 - 1)),
-    "source": Option(canonical=values.address),
-    "onlink": Option(type="bool"),
+    "destination": _options.Option(required=True, canonical=values.destination),
+    "via": _options.Option(canonical=values.address),
+    "metric": _options.Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+    "source": _options.Option(canonical=values.address),
+    "onlink": _options.Option(type="bool"),
 }
-OF_INTERFACE = Option(type="list", elements="dict", options=_ROUTE, canonical=_canonical_list)
+OF_INTERFACE = _options.Option(type="list", elements="dict", options=_ROUTE, canonical=_canonical_list)
 """Routes of one interface."""
 
-OF_NAMESPACE = Option(
+OF_NAMESPACE = _options.Option(
     type="list",
     elements="dict",
-    options={**_ROUTE, "interface": Option(canonical=values.interface_name)},
+    options={**_ROUTE, "interface": _options.Option(canonical=values.interface_name)},
     canonical=_canonical_list,
 )
 """Routes of a namespace; each says its interface, or leaves it to the kernel to find it from the gateway."""
 
 
-def _spec(route: Route, with_interface: bool) -> Spec:
+def _spec(route: _netlink_model.Route, with_interface: bool) -> Spec:
     shown = {
         "destination": route.destination,
         "via": route.via,
@@ -85,8 +84,8 @@ def _spec(route: Route, with_interface: bool) -> Spec:
     return {key: value for key, value in shown.items() if value is not None and value is not False}
 
 
-def _route(spec: Spec, interface: Optional[str]) -> Route:
-    return Route(**{"onlink": False, "interface": interface or "", **spec})
+def _route(spec: Spec, interface: Optional[str]) -> _netlink_model.Route:
+    return _netlink_model.Route(**{"onlink": False, "interface": interface or "", **spec})
 
 
 def observed(node: Node, namespace: Optional[str], interface: Optional[str], want: Iterable[Spec] = ()) -> list[Spec]:
@@ -109,7 +108,7 @@ def check_conflicts(node: Node, namespace: Optional[str], routes: Iterable[Spec]
     for route in routes:
         other = others.get(_key(route))
         if other is not None and other.protocol != _KERNEL:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"a route to {other.destination} with metric {other.metric} is there already"
                 f"{' via ' + other.via if other.via else ''} on {other.interface}, and not ours; "
                 "remove it or set another metric"
@@ -138,11 +137,13 @@ def check_gateways(
             continue
         gateway = ipaddress.ip_address(route["via"])
         if any(gateway == address.ip for address in own):
-            raise InvalidValue(f"the gateway {gateway} of {route['destination']} is an address of {place} itself")
+            raise _errors.InvalidValue(
+                f"the gateway {gateway} of {route['destination']} is an address of {place} itself"
+            )
         everywhere = route.get("onlink") or (gateway.version == 6 and gateway.is_link_local)
         if everywhere or any(gateway in network for network in reached):
             continue
-        raise InvalidValue(
+        raise _errors.InvalidValue(
             f"the gateway {gateway} of {route['destination']} is not on-link; "
             f"give {place} an address in its subnet, or set onlink: true"
         )
@@ -160,14 +161,14 @@ def _check_sources(node: Node, namespace: Optional[str], addresses: Iterable[str
     for name in node.netlink.links(namespace):
         known |= {address.local for address in node.netlink.addresses(namespace, name)}
     for source in sorted(wanted.keys() - known):
-        raise InvalidValue(
+        raise _errors.InvalidValue(
             f"the source {source} of {wanted[source]} is no address that is there; give it to an interface first"
         )
 
 
 def operations(
     node: Node, namespace: Optional[str], interface: Optional[str], have: list[Spec], routes: list[Spec]
-) -> Iterable[Operation]:
+) -> Iterable[_engine.Operation]:
     """Return the operation that makes our routes those given."""
     if have == routes:
         return
@@ -182,7 +183,7 @@ def operations(
         for route in removed:
             node.netlink.delete_route(namespace, route)
 
-    yield Operation(Stage.ROUTE, "set routes", apply, {"routes": {"before": have, "after": routes}})
+    yield _engine.Operation(_engine.Stage.ROUTE, "set routes", apply, {"routes": {"before": have, "after": routes}})
 
 
 def delete(node: Node, namespace: Optional[str], interface: str, routes: Iterable[Spec]) -> None:

@@ -16,27 +16,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files, header
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Link
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Record, Rtnetlink
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Missing, NetvirtError, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import OWNER_KEY, UPLINK_KEY, optional
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import (
-    Device,
-    Kept,
-    Layout,
-    Request,
-    inward,
-    keep,
-    outward,
-    read_kept,
-    unfinished_path,
-    write_kept,
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+    _files,
+    _netlink,
+    _netlink_model,
+    _nft,
+    _ovsdb,
+    _rtnetlink,
+    _sysctl,
 )
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs, _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 _PASSES = 5  # the kernel drops some routes with an address, so what is missing is added again
@@ -47,53 +37,55 @@ class Mover:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.netlink = Netlink()
-        self.tables = Rtnetlink()
+        self.netlink = _netlink.Netlink()
+        self.tables = _rtnetlink.Rtnetlink()
 
     def close(self) -> None:
         """Close all sockets."""
         self.netlink.close()
         self.tables.close()
 
-    def move(self, request: Request) -> None:
+    def move(self, request: _uplink_layout.Request) -> None:
         """Do what was asked for, and keep what is needed for the way back."""
-        self.carry_out(self.read(request), read_kept(Files(), request.nic))
+        self.carry_out(self.read(request), _uplink_layout.read_kept(_files.Files(), request.nic))
 
-    def carry_out(self, original: Layout, kept: Optional[Kept]) -> None:
+    def carry_out(self, original: _uplink_layout.Layout, kept: Optional[_uplink_layout.Kept]) -> None:
         """Lead from ``original`` to what its request asks for."""
         request = original.request
         if request.inside:
-            write_kept(request.nic, keep(original, kept), request.owner)
-            self.establish(inward(original), True)
+            _uplink_layout.write_kept(request.nic, _uplink_layout.keep(original, kept), request.owner)
+            self.establish(_uplink_layout.inward(original), True)
         else:
-            self.establish(outward(original, kept or {}), False)
-            write_kept(request.nic, None, request.owner)
+            self.establish(_uplink_layout.outward(original, kept or {}), False)
+            _uplink_layout.write_kept(request.nic, None, request.owner)
 
-    def undo(self, original: Layout, inside: bool, vlan: int, kept: Optional[Kept]) -> None:
+    def undo(
+        self, original: _uplink_layout.Layout, inside: bool, vlan: int, kept: Optional[_uplink_layout.Kept]
+    ) -> None:
         """Lead back to ``original``, in which the NIC was in the bridge or not, from wherever the move has got."""
         request = replace(original.request, vlan=vlan)
         self.establish(replace(original, request=request), inside)
-        write_kept(request.nic, kept, request.owner)
+        _uplink_layout.write_kept(request.nic, kept, request.owner)
 
     # Reading
 
-    def read(self, request: Request) -> Layout:
+    def read(self, request: _uplink_layout.Request) -> _uplink_layout.Layout:
         """Return what is there."""
         nic, bridge = self._device(request.nic), self._device(request.bridge)
         if not nic.index:
-            raise Conflict(f"the interface {request.nic} has gone; run again")
+            raise _errors.Conflict(f"the interface {request.nic} has gone; run again")
         row = self.node.ovsdb.find("Bridge", request.bridge) if request.ovs else None
         interface = self.node.ovsdb.find("Interface", request.bridge) if row is not None else None
-        return Layout(
+        return _uplink_layout.Layout(
             request,
             nic,
             bridge,
             hwaddr=row.other_config.get("hwaddr", "") if row is not None else "",
-            mtu_request=optional(interface.mtu_request, 0) if interface is not None else 0,
+            mtu_request=_ovs.optional(interface.mtu_request, 0) if interface is not None else 0,
             records=tuple(self._records(nic, bridge)),
         )
 
-    def membership(self, request: Request) -> tuple[bool, int]:
+    def membership(self, request: _uplink_layout.Request) -> tuple[bool, int]:
         """Tell whether the NIC is in the bridge, and its VLAN there."""
         if not request.ovs:
             self.netlink.forget()
@@ -102,16 +94,16 @@ class Mover:
         self.node.ovsdb.forget()
         holder, port = self.node.ovsdb.bridge_of(request.nic), self.node.ovsdb.find("Port", request.nic)
         inside = holder is not None and holder.name == request.bridge
-        return inside, optional(port.tag, 0) if inside and port is not None else 0
+        return inside, _ovs.optional(port.tag, 0) if inside and port is not None else 0
 
-    def _device(self, name: str) -> Device:
+    def _device(self, name: str) -> _uplink_layout.Device:
         self.netlink.forget()
-        link: Optional[Link] = self.netlink.link(None, name)
+        link: Optional[_netlink_model.Link] = self.netlink.link(None, name)
         if link is None:
-            return Device()
-        return Device(link.index, link.mac, link.mtu, link.up)
+            return _uplink_layout.Device()
+        return _uplink_layout.Device(link.index, link.mac, link.mtu, link.up)
 
-    def _records(self, nic: Device, bridge: Device) -> Iterator[Record]:
+    def _records(self, nic: _uplink_layout.Device, bridge: _uplink_layout.Device) -> Iterator[_rtnetlink.Record]:
         indexes = [device.index for device in (nic, bridge) if device.index]
         for index in indexes:
             yield from self.tables.addresses(index)
@@ -119,7 +111,7 @@ class Mover:
 
     # Changing
 
-    def establish(self, target: Layout, inside: bool) -> None:
+    def establish(self, target: _uplink_layout.Layout, inside: bool) -> None:
         """Make everything as ``target`` says, and the NIC a port of the bridge or not. Done twice, it does nothing."""
         request = target.request
         with self._without_detection(request):
@@ -140,18 +132,18 @@ class Mover:
                 self._silence(request, True)
 
     @contextlib.contextmanager
-    def _without_detection(self, request: Request) -> Iterator[None]:
+    def _without_detection(self, request: _uplink_layout.Request) -> Iterator[None]:
         """Have IPv6 addresses usable at once: they are in use here already, so there is no duplicate to detect.
 
         What it was before is in a file until all is done, so that a run after a kill finds it, and goes on.
         """
-        files, path = Files(), unfinished_path(request.nic)
+        files, path = _files.Files(), _uplink_layout.unfinished_path(request.nic)
         file = files.read(path)
         before = json.loads(file.text.partition("\n")[2]) if file is not None else {}
         keys = [_sysctl.for_interface("ipv6", name, "accept_dad") for name in (request.nic, request.bridge)]
         found = {key: value for key, value in self.netlink.read_sysctls(None, keys).items() if value is not None}
         values = {key: before.get(key, value) for key, value in found.items()}
-        files.write(path, header(request.owner) + json.dumps(values) + "\n", 0o600)
+        files.write(path, _files.header(request.owner) + json.dumps(values) + "\n", 0o600)
         files.commit()
         for key in values:
             self.netlink.write_sysctl(None, key, "0")
@@ -162,7 +154,7 @@ class Mover:
                 self.netlink.write_sysctl(None, key, value)
         files.remove(path)
 
-    def _set_links(self, target: Layout) -> None:
+    def _set_links(self, target: _uplink_layout.Layout) -> None:
         """Set MAC address, MTU and state, but the MTU where Open vSwitch sees to it."""
         request = target.request
         if request.ovs:
@@ -183,7 +175,7 @@ class Mover:
         if row is None or row.other_config.get("hwaddr", "") == mac:
             return
 
-        def change(batch: Batch) -> None:
+        def change(batch: _ovsdb.Batch) -> None:
             row = batch.find("Bridge", bridge)
             others = {key: value for key, value in row.other_config.items() if key != "hwaddr"}
             row.other_config = {**others, "hwaddr": mac} if mac else others
@@ -195,27 +187,27 @@ class Mover:
         """Request the MTU of a bridge of Open vSwitch; 0: let it follow the least of its ports."""
         self.node.ovsdb.forget()
         row = self.node.ovsdb.find("Interface", bridge)
-        if row is None or optional(row.mtu_request, 0) == mtu:
+        if row is None or _ovs.optional(row.mtu_request, 0) == mtu:
             return
 
-        def change(batch: Batch) -> None:
+        def change(batch: _ovsdb.Batch) -> None:
             batch.find("Interface", bridge).mtu_request = mtu or []
 
         self.node.ovsdb.change(change)
         self.node.ovsdb.commit()
 
-    def _join(self, request: Request) -> None:
+    def _join(self, request: _uplink_layout.Request) -> None:
         if self.membership(request) == (True, request.vlan):
             return
         if not request.ovs:
             self.netlink.set_link(None, request.nic, master=request.bridge)
             return
 
-        def change(batch: Batch) -> None:
+        def change(batch: _ovsdb.Batch) -> None:
             port = batch.find("Port", request.nic)
             if port is None:
                 interface = batch.insert("Interface", name=request.nic)
-                marks = {OWNER_KEY: request.owner, UPLINK_KEY: request.bridge}
+                marks = {_ovs.OWNER_KEY: request.owner, _ovs.UPLINK_KEY: request.bridge}
                 port = batch.insert("Port", name=request.nic, interfaces=[interface], external_ids=marks)
                 batch.find("Bridge", request.bridge).addvalue("ports", port)
             port.tag = request.vlan or []
@@ -224,20 +216,20 @@ class Mover:
         self.node.ovsdb.change(change)
         self.node.ovsdb.commit()
 
-    def _leave(self, request: Request) -> None:
+    def _leave(self, request: _uplink_layout.Request) -> None:
         if not self.membership(request)[0]:
             return
         if not request.ovs:
             self.netlink.set_link(None, request.nic, master="")
             return
 
-        def change(batch: Batch) -> None:
+        def change(batch: _ovsdb.Batch) -> None:
             batch.find("Bridge", request.bridge).delvalue("ports", batch.find("Port", request.nic))
 
         self.node.ovsdb.change(change)
         self.node.ovsdb.commit()
 
-    def _silence(self, request: Request, silent: bool) -> None:
+    def _silence(self, request: _uplink_layout.Request, silent: bool) -> None:
         """Keep the kernel from answering on the NIC itself what the bridge answers already, or let it answer again.
 
         Open vSwitch's userspace datapath gets a copy of what arrives on a NIC, and the kernel gets the frames as well.
@@ -246,7 +238,7 @@ class Mover:
         bridge = self.node.ovsdb.find("Bridge", request.bridge) if request.ovs else None
         if bridge is None or bridge.datapath_type != "netdev":
             return
-        with contextlib.suppress(Missing, Unavailable):
+        with contextlib.suppress(_errors.Missing, _errors.Unavailable):
             for family, hook in (("inet", "prerouting"), ("arp", "input")):
                 name, items = _silent_table(family, hook, request)
                 if silent:
@@ -255,10 +247,10 @@ class Mover:
                     self.node.nft.delete(None, family, name)
             self.node.nft.commit()
 
-    def _settle(self, target: Layout) -> None:
+    def _settle(self, target: _uplink_layout.Layout) -> None:
         """Add what is missing, then delete what is elsewhere, until everything is where it should be."""
         wanted = {record.identity: record for record in target.records}
-        trouble: Optional[NetvirtError] = None
+        trouble: Optional[_errors.NetvirtError] = None
         for _pass in range(_PASSES):
             have = {record.identity: record for record in self._records(target.nic, target.bridge)}
             missing = [record for identity, record in wanted.items() if identity not in have]
@@ -269,13 +261,13 @@ class Mover:
             for record in sorted(missing, key=_order):
                 try:
                     self.tables.add(record)
-                except Unavailable as error:  # a gateway that another route leads to
+                except _errors.Unavailable as error:  # a gateway that another route leads to
                     trouble = error
             if trouble is None:
                 self._delete(target, sorted(extra, key=_order, reverse=True))
-        raise trouble or Unavailable("the addresses and routes change while they are moved; run again")
+        raise trouble or _errors.Unavailable("the addresses and routes change while they are moved; run again")
 
-    def _delete(self, target: Layout, extra: Iterable[Record]) -> None:
+    def _delete(self, target: _uplink_layout.Layout, extra: Iterable[_rtnetlink.Record]) -> None:
         with contextlib.ExitStack() as stack:
             for name, device in ((target.request.nic, target.nic), (target.request.bridge, target.bridge)):
                 if device.index:
@@ -284,7 +276,7 @@ class Mover:
                 self.tables.delete(record)
 
 
-def _silent_table(family: str, hook: str, request: Request) -> tuple[str, list[Item]]:
+def _silent_table(family: str, hook: str, request: _uplink_layout.Request) -> tuple[str, list[_nft.Item]]:
     """Return name and content of a table that drops what enters by the NIC; its VLAN interfaces are others."""
     table = "netvirt-uplink-" + re.sub("[^A-Za-z0-9_.-]", "_", request.nic)
     place = {"family": family, "table": table}
@@ -294,6 +286,6 @@ def _silent_table(family: str, hook: str, request: Request) -> tuple[str, list[I
     return table, [{"chain": chain}, {"rule": rule}]
 
 
-def _order(record: Record) -> tuple[bool, bool]:
+def _order(record: _rtnetlink.Record) -> tuple[bool, bool]:
     """Addresses before the routes that need them, and routes on the link before those with a gateway."""
     return record.kind == "route", record.kind == "route" and bool(record.gateways)

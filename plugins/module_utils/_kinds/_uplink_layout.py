@@ -12,10 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files, header
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Record
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import RUN_DIRECTORY
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _node
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _rtnetlink
 
 KEPT_DIRECTORY = "/var/lib/netvirt/uplinks"
 
@@ -54,7 +52,7 @@ class Layout:
     bridge: Device
     hwaddr: str = ""
     mtu_request: int = 0
-    records: tuple[Record, ...] = field(default=())
+    records: tuple[_rtnetlink.Record, ...] = field(default=())
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -64,7 +62,9 @@ class Layout:
     def load(cls, data: Mapping[str, Any]) -> Layout:
         """Return what ``dump`` gave."""
         records = tuple(
-            Record(item["kind"], tuple(item["header"]), tuple(map(tuple, item["attributes"])), item["interface"])
+            _rtnetlink.Record(
+                item["kind"], tuple(item["header"]), tuple(map(tuple, item["attributes"])), item["interface"]
+            )
             for item in data["records"]
         )
         parts = {
@@ -82,10 +82,10 @@ def kept_path(nic: str) -> str:
 
 def unfinished_path(nic: str) -> str:
     """Return the file that is there from the beginning of a move to its end."""
-    return f"{RUN_DIRECTORY}/uplink-{nic}.json"
+    return f"{_node.RUN_DIRECTORY}/uplink-{nic}.json"
 
 
-def read_kept(files: Files, nic: str) -> Optional[Kept]:
+def read_kept(files: _files.Files, nic: str) -> Optional[Kept]:
     """Return what was kept when the NIC was moved, or None; raises Conflict."""
     file = files.read(kept_path(nic))
     if file is None:
@@ -94,18 +94,18 @@ def read_kept(files: Files, nic: str) -> Optional[Kept]:
         kept: Kept = json.loads(file.text.partition("\n")[2])
         return {"bridge": kept["bridge"], **kept}
     except (KeyError, TypeError, ValueError) as error:
-        raise Conflict(
+        raise _errors.Conflict(
             f"{kept_path(nic)} cannot be used ({error}); move the addresses back by hand and remove it"
         ) from error
 
 
 def write_kept(nic: str, kept: Optional[Kept], owner: str) -> None:
     """Keep this at once, or nothing any more."""
-    files = Files()
+    files = _files.Files()
     if kept is None:
         files.remove(kept_path(nic))
         return
-    files.write(kept_path(nic), header(kept.get("owner", owner)) + json.dumps(kept, indent=1) + "\n", 0o600)
+    files.write(kept_path(nic), _files.header(kept.get("owner", owner)) + json.dumps(kept, indent=1) + "\n", 0o600)
     files.commit()
 
 
@@ -158,7 +158,7 @@ def outward(original: Layout, kept: Kept) -> Layout:
     ]
     networks = [ipaddress.ip_interface(record.cidr) for record in moved]
 
-    def goes(record: Record) -> bool:
+    def goes(record: _rtnetlink.Record) -> bool:
         if record.kind == "address" or record.interface != bridge.index:
             return record in moved
         needed = [address for address in (*record.gateways, record.source) if address]

@@ -12,35 +12,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Address, Link, Route
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._rtnetlink import Rtnetlink
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue, Missing, Unavailable
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
-    fake_bridge,
-    interface_problems,
-    optional,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink import Mover
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplink_layout import (
-    KEPT_DIRECTORY,
-    Kept,
-    Request,
-    kept_path,
-    read_kept,
-    unfinished_path,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection, _netlink_model, _rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs, _uplink, _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _STACKED = ("vlan", "macvlan", "ipvlan")  # kinds of links that send by another link
 _FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
 
 
-class BridgeUplink(Kind):
+class BridgeUplink(_engine.Kind):
     """See plugins/modules/bridge_uplink.py for the meaning of the options.
 
     Addresses and routes that are on a NIC in a bridge, where they are of no use, are findings, and so is a move that a
@@ -48,13 +32,15 @@ class BridgeUplink(Kind):
     """
 
     name = "bridge_uplink"
-    rank = Stage.INTERFACE
+    rank = _engine.Stage.INTERFACE
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "state": STATE,
-        "bridge": Option(canonical=values.interface_name),
-        "vlan": Option(type="int", canonical=values.integer(0, 4094)),
-        "confirm_timeout": Option(type="int", canonical=values.integer(5, 3600), default=30, role=Role.POLICY),
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "bridge": _options.Option(canonical=values.interface_name),
+        "vlan": _options.Option(type="int", canonical=values.integer(0, 4094)),
+        "confirm_timeout": _options.Option(
+            type="int", canonical=values.integer(5, 3600), default=30, role=_options.Role.POLICY
+        ),
     }
 
     def check(self, want: Spec) -> None:
@@ -62,14 +48,14 @@ class BridgeUplink(Kind):
         if want["state"] == "absent":
             return
         if want["bridge"] is None:
-            raise InvalidValue("bridge is required")
+            raise _errors.InvalidValue("bridge is required")
         if want["bridge"] == want["name"]:
-            raise InvalidValue(f"bridge must be another interface than {want['name']} itself")
+            raise _errors.InvalidValue(f"bridge must be another interface than {want['name']} itself")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the bridge that the NIC is in, or, when it should leave, was moved into."""
         name = want["name"]
-        kept = read_kept(node.files, name)
+        kept = _uplink_layout.read_kept(node.files, name)
         link = node.netlink.link(None, name)
         holder, vlan = _holder(node, name, link)
         if want["state"] == "absent":
@@ -81,7 +67,7 @@ class BridgeUplink(Kind):
             "name": name,
             "bridge": holder,
             "vlan": vlan,
-            "unfinished": node.files.read(unfinished_path(name)) is not None,
+            "unfinished": node.files.read(_uplink_layout.unfinished_path(name)) is not None,
             "left_on_nic": [*(address.cidr for address in addresses), *(route.destination for route in routes)],
         }
 
@@ -90,21 +76,21 @@ class BridgeUplink(Kind):
         name, bridge = want["name"], want["bridge"]
         ovs = _on_ovs(node, bridge)
         if want["vlan"] and not ovs:
-            raise InvalidValue(f"vlan is for bridges of Open vSwitch, and {bridge} is a Linux bridge")
+            raise _errors.InvalidValue(f"vlan is for bridges of Open vSwitch, and {bridge} is a Linux bridge")
         _check_nic(node, name, bridge, have)
         for other in _others(node, name, bridge):
-            raise Conflict(
+            raise _errors.Conflict(
                 f"bridge {bridge} has the uplink {other}, and two of them make a loop where they meet one switch; "
                 "put both into a bond"
             )
         vlan = want["vlan"] if want["vlan"] is not None else (have or {}).get("vlan", 0)
         return {"name": name, "bridge": bridge, "vlan": vlan, "unfinished": False, "left_on_nic": []}
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which is the whole move."""
         spec = cast(Spec, desired or have)  # not both are None
         name, bridge = spec["name"], spec["bridge"]
-        request = Request(
+        request = _uplink_layout.Request(
             nic=name,
             bridge=bridge,
             ovs=_on_ovs(node, bridge) if desired else _was_on_ovs(node, bridge),
@@ -114,12 +100,12 @@ class BridgeUplink(Kind):
         )
         seconds = int(node.asked(self.name, name)["confirm_timeout"])
         if desired is None:
-            source, target, stage, action = bridge, name, Stage.DROP_ADDRESS, "move back"
-            addresses, routes = _kept_on(node, bridge, read_kept(node.files, name) or {})
+            source, target, stage, action = bridge, name, _engine.Stage.DROP_ADDRESS, "move back"
+            addresses, routes = _kept_on(node, bridge, _uplink_layout.read_kept(node.files, name) or {})
         else:
-            source, target, stage, action = name, bridge, Stage.INTERFACE, "update" if have else "move"
+            source, target, stage, action = name, bridge, _engine.Stage.INTERFACE, "update" if have else "move"
             addresses, routes = _movable(node, name)
-        changes: dict[str, Any] = dict(differences(have, desired))
+        changes: dict[str, Any] = dict(_engine.differences(have, desired))
         moved = [*(address.cidr for address in addresses), *(route.destination for route in routes)]
         if moved:
             changes["moved"] = {"before": {source: moved}, "after": {target: moved}}
@@ -131,13 +117,13 @@ class BridgeUplink(Kind):
 
         guarded = _carries_connection(node, name, bridge)
         apply = partial(_guarded, node, request, seconds) if guarded else partial(_move, node, request)
-        yield Operation(stage, f"{action}, guarded" if guarded else action, apply, changes, predict)
+        yield _engine.Operation(stage, f"{action}, guarded" if guarded else action, apply, changes, predict)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a port that Open vSwitch could not open, and what came back onto the NIC."""
         row = _ovs_interface(node, want["name"])
         if row is not None:
-            yield from interface_problems(row)
+            yield from _ovs.interface_problems(row)
         addresses, _routes = _stranded(node, want["name"])
         for address in addresses:
             yield f"{address.cidr} is on {want['name']} again; something else on the node configures it"
@@ -145,19 +131,19 @@ class BridgeUplink(Kind):
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the NICs that were moved for this owner."""
         for name in _moved():
-            if (read_kept(node.files, name) or {}).get("owner") == owner:
+            if (_uplink_layout.read_kept(node.files, name) or {}).get("owner") == owner:
                 yield {"name": name, "state": "absent"}
 
 
-def _move(node: Node, request: Request) -> None:
-    mover = Mover(node)
+def _move(node: Node, request: _uplink_layout.Request) -> None:
+    mover = _uplink.Mover(node)
     try:
         mover.move(request)
     finally:
         mover.close()
 
 
-def _guarded(node: Node, request: Request, seconds: int) -> None:
+def _guarded(node: Node, request: _uplink_layout.Request, seconds: int) -> None:
     node.unconfirmed = guard.start(node, request, seconds)
 
 
@@ -166,24 +152,25 @@ def _guarded(node: Node, request: Request, seconds: int) -> None:
 
 def _moved() -> list[str]:
     """Return the NICs of which something is kept."""
-    files = os.listdir(KEPT_DIRECTORY) if os.path.isdir(KEPT_DIRECTORY) else []
+    files = os.listdir(_uplink_layout.KEPT_DIRECTORY) if os.path.isdir(_uplink_layout.KEPT_DIRECTORY) else []
     return sorted(file.removesuffix(".json") for file in files if not file.startswith("."))
 
 
-def _leaving(want: Spec, kept: Optional[Kept], holder: Optional[str], vlan: int) -> Optional[Spec]:
+def _leaving(want: Spec, kept: Optional[_uplink_layout.Kept], holder: Optional[str], vlan: int) -> Optional[Spec]:
     """Return what is to be moved back."""
     bridge = kept["bridge"] if kept is not None else holder
     if bridge is None or want["bridge"] not in (None, bridge):
         return None
     if kept is None:
-        raise Conflict(
-            f"it is in bridge {bridge}, but was not moved there by bridge_uplink, since {kept_path(want['name'])} is "
-            "missing; take it out with the means that put it in"
+        path = _uplink_layout.kept_path(want["name"])
+        raise _errors.Conflict(
+            f"it is in bridge {bridge}, but was not moved there by bridge_uplink, since {path} is missing; "
+            "take it out with the means that put it in"
         )
     return {"name": want["name"], "bridge": bridge, "vlan": vlan}
 
 
-def _holder(node: Node, name: str, link: Optional[Link]) -> tuple[Optional[str], int]:
+def _holder(node: Node, name: str, link: Optional[_netlink_model.Link]) -> tuple[Optional[str], int]:
     """Return the bridge that the NIC is a port of, and its VLAN there."""
     master = node.netlink.link(None, link.master) if link is not None and link.master else None
     if master is not None and master.kind == "bridge":
@@ -191,9 +178,9 @@ def _holder(node: Node, name: str, link: Optional[Link]) -> tuple[Optional[str],
     try:
         row = node.ovsdb.bridge_of(name)
         port = node.ovsdb.find("Port", name)
-    except (Missing, Unavailable):  # then there is none
+    except (_errors.Missing, _errors.Unavailable):  # then there is none
         return None, 0
-    return (row.name, optional(port.tag, 0)) if row is not None and port is not None else (None, 0)
+    return (row.name, _ovs.optional(port.tag, 0)) if row is not None and port is not None else (None, 0)
 
 
 def _on_ovs(node: Node, bridge: str) -> bool:
@@ -202,7 +189,7 @@ def _on_ovs(node: Node, bridge: str) -> bool:
         return False
     if node.declared("ovs_bridge", bridge) is not None:
         if (node.declared("ovs_bridge", bridge) or {}).get("parent"):
-            raise Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
+            raise _errors.Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
         return True
     link = node.netlink.link(None, bridge)
     if link is not None and link.kind == "bridge":
@@ -211,14 +198,14 @@ def _on_ovs(node: Node, bridge: str) -> bool:
     try:
         if node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge):
             return True
-        fake = fake_bridge(node, bridge)
-    except (Missing, Unavailable) as error:
+        fake = _ovs.fake_bridge(node, bridge)
+    except (_errors.Missing, _errors.Unavailable) as error:
         if link is None:
-            raise Conflict(f"{missing} ({error})") from error
+            raise _errors.Conflict(f"{missing} ({error})") from error
         fake = None
     if fake is not None:
-        raise Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
-    raise Conflict(f"{bridge} is an interface, but no bridge" if link is not None else missing)
+        raise _errors.Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
+    raise _errors.Conflict(f"{bridge} is an interface, but no bridge" if link is not None else missing)
 
 
 def _was_on_ovs(node: Node, bridge: str) -> bool:
@@ -227,38 +214,38 @@ def _was_on_ovs(node: Node, bridge: str) -> bool:
         return False
     try:
         return node.ovsdb.find("Bridge", bridge) is not None
-    except (Missing, Unavailable):
+    except (_errors.Missing, _errors.Unavailable):
         return False
 
 
 def _ovs_interface(node: Node, name: str) -> Any:
     try:
         return node.ovsdb.find("Interface", name)
-    except (Missing, Unavailable):
+    except (_errors.Missing, _errors.Unavailable):
         return None
 
 
 def _check_nic(node: Node, name: str, bridge: str, have: Optional[Spec]) -> None:
     link = node.netlink.link(None, name)
     if link is None:
-        raise Conflict("there is no such interface; see: ip link")
+        raise _errors.Conflict("there is no such interface; see: ip link")
     if name == "lo":
-        raise Conflict("lo cannot be a port of a bridge")
+        raise _errors.Conflict("lo cannot be a port of a bridge")
     if have is not None and have["bridge"] != bridge:
-        raise Conflict(f"it is in bridge {have['bridge']}, not {bridge}; take it out there first")
+        raise _errors.Conflict(f"it is in bridge {have['bridge']}, not {bridge}; take it out there first")
     if have is None and link.master:
-        raise Conflict(f"it is part of {link.master}; put {link.master} into the bridge in its stead")
+        raise _errors.Conflict(f"it is part of {link.master}; put {link.master} into the bridge in its stead")
     row = _ovs_interface(node, name)
     if link.kind == "bridge" or (row is not None and row.type == "internal"):
-        raise Conflict("it is a bridge or a port of one itself; give the name of a NIC or bond")
+        raise _errors.Conflict("it is a bridge or a port of one itself; give the name of a NIC or bond")
     if link.index:
-        tables = Rtnetlink()
+        tables = _rtnetlink.Rtnetlink()
         try:
             bound = [route for route in tables.routes(link.index) if route.uses_nexthop_object]
         finally:
             tables.close()
         if bound:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"its route to {bound[0].text} uses a nexthop object, which cannot be moved; give the route its gateway"
             )
 
@@ -282,7 +269,7 @@ def _local(address: str) -> bool:
     return ipaddress.ip_interface(address).is_link_local
 
 
-def _movable(node: Node, name: str) -> tuple[list[Address], list[Route]]:
+def _movable(node: Node, name: str) -> tuple[list[_netlink_model.Address], list[_netlink_model.Route]]:
     """Return the addresses and routes of an interface but link-local ones."""
     return (
         [address for address in node.netlink.addresses(None, name) if not _local(address.local)],
@@ -290,7 +277,7 @@ def _movable(node: Node, name: str) -> tuple[list[Address], list[Route]]:
     )
 
 
-def _stranded(node: Node, name: str) -> tuple[list[Address], list[Route]]:
+def _stranded(node: Node, name: str) -> tuple[list[_netlink_model.Address], list[_netlink_model.Route]]:
     """Return what is on a NIC and was put there by somebody: not what the kernel made from router advertisements."""
     addresses, routes = _movable(node, name)
     return (
@@ -299,13 +286,15 @@ def _stranded(node: Node, name: str) -> tuple[list[Address], list[Route]]:
     )
 
 
-def _kept_on(node: Node, bridge: str, kept: Kept) -> tuple[list[Address], list[Route]]:
+def _kept_on(
+    node: Node, bridge: str, kept: _uplink_layout.Kept
+) -> tuple[list[_netlink_model.Address], list[_netlink_model.Route]]:
     """Return what goes back to the NIC, as far as it can be told from the main table."""
     addresses, routes = _movable(node, bridge)
     moved = [address for address in addresses if address.cidr in kept.get("addresses", ())]
     networks = [ipaddress.ip_interface(address.cidr).network for address in moved]
 
-    def needs(route: Route) -> bool:
+    def needs(route: _netlink_model.Route) -> bool:
         needed = [ipaddress.ip_address(address) for address in (route.via, route.source) if address]
         if any(address in network for address in needed for network in networks):
             return True
@@ -315,8 +304,8 @@ def _kept_on(node: Node, bridge: str, kept: Kept) -> tuple[list[Address], list[R
 
 
 def _predict_bridge(node: Node, name: str, bridge: str) -> None:
-    nic = cast(Link, node.netlink.link(None, name))
-    link = node.netlink.link(None, bridge) or Link(bridge)
+    nic = cast(_netlink_model.Link, node.netlink.link(None, name))
+    link = node.netlink.link(None, bridge) or _netlink_model.Link(bridge)
     node.netlink.predict_link(None, replace(link, mac=nic.mac, mtu=nic.mtu, up=True))
     node.netlink.predict_link(None, replace(nic, up=True))
 
@@ -333,7 +322,7 @@ def _carries_connection(node: Node, name: str, bridge: str) -> bool:
     links = node.netlink.links(None)
     names = {link.index: link.name for link in links.values() if link.index}
     address, _percent, zone = peer.partition("%")
-    tables = Rtnetlink()
+    tables = _rtnetlink.Rtnetlink()
     try:
         used = {zone or names.get(tables.interface_towards(address) or 0, "")}
     finally:

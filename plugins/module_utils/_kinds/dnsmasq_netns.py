@@ -14,16 +14,14 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import UNIT_DIRECTORY
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec, validate
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _MODE = 0o644  # dnsmasq reads hosts and opts again after it gave up root's rights
 _RUNNING = "running"
@@ -46,28 +44,30 @@ _NEW: Spec = {
 _addresses = values.unique(values.address)
 
 
-class DnsmasqNetns(Kind):
+class DnsmasqNetns(_engine.Kind):
     """See plugins/modules/dnsmasq_netns.py for the meaning of the options."""
 
     name = "dnsmasq_netns"
-    rank = Stage.SERVICE
+    rank = _engine.Stage.SERVICE
     options = {
-        "name": Option(required=True, canonical=values.word, role=Role.IDENTITY),
-        "state": STATE,
-        "namespace": Option(canonical=values.object_name),
-        "interface": Option(canonical=values.interface_name),
-        "ranges": Option(type="list", elements="dict", options=dnsmasq.RANGE, canonical=dnsmasq.ranges),
-        "hosts": Option(type="list", elements="dict", options=dnsmasq.HOST, canonical=dnsmasq.hosts),
-        "router": Option(canonical=dnsmasq.ipv4),
-        "ra_router": Option(type="bool"),
-        "dns_servers": Option(type="list", elements="str", canonical=_addresses),
-        "dns_forwarders": Option(type="list", elements="str", canonical=_addresses),
-        "domain": Option(canonical=lambda name: name and values.hostname(name)),
-        "mtu": Option(type="int", canonical=dnsmasq.mtu),
-        "options": Option(type="list", elements="dict", options=dnsmasq.DHCP_OPTION, canonical=dnsmasq.dhcp_options),
-        "tftp_root": Option(canonical=dnsmasq.path),
-        "boot_file": Option(canonical=lambda name: name and dnsmasq.plain(name)),
-        "boot_server": Option(canonical=dnsmasq.ipv4),
+        "name": _options.Option(required=True, canonical=values.word, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "namespace": _options.Option(canonical=values.object_name),
+        "interface": _options.Option(canonical=values.interface_name),
+        "ranges": _options.Option(type="list", elements="dict", options=dnsmasq.RANGE, canonical=dnsmasq.ranges),
+        "hosts": _options.Option(type="list", elements="dict", options=dnsmasq.HOST, canonical=dnsmasq.hosts),
+        "router": _options.Option(canonical=dnsmasq.ipv4),
+        "ra_router": _options.Option(type="bool"),
+        "dns_servers": _options.Option(type="list", elements="str", canonical=_addresses),
+        "dns_forwarders": _options.Option(type="list", elements="str", canonical=_addresses),
+        "domain": _options.Option(canonical=lambda name: name and values.hostname(name)),
+        "mtu": _options.Option(type="int", canonical=dnsmasq.mtu),
+        "options": _options.Option(
+            type="list", elements="dict", options=dnsmasq.DHCP_OPTION, canonical=dnsmasq.dhcp_options
+        ),
+        "tftp_root": _options.Option(canonical=dnsmasq.path),
+        "boot_file": _options.Option(canonical=lambda name: name and dnsmasq.plain(name)),
+        "boot_server": _options.Option(canonical=dnsmasq.ipv4),
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -96,8 +96,8 @@ class DnsmasqNetns(Kind):
     def _told(self, name: str, text: str) -> Spec:
         """Return the options in options.json, or none when somebody made them unusable."""
         try:
-            told = validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")
-        except (InvalidValue, TypeError, ValueError):
+            told = _options.validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")
+        except (_errors.InvalidValue, TypeError, ValueError):
             return {}
         del told["state"]
         whole = told["name"] == name and None not in told.values() and all("prefix" in item for item in told["ranges"])
@@ -122,33 +122,35 @@ class DnsmasqNetns(Kind):
         result = {**super().desired(node, {**_NEW, **(have or {})}, want), **_SOUND}
         for option in ("namespace", "interface"):
             if option not in result:
-                raise InvalidValue(f"{option} is required")
+                raise _errors.InvalidValue(f"{option} is required")
         namespace, interface = result["namespace"], result["interface"]
         if not node.netlink.namespace_exists(namespace):
-            raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+            raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
         if node.netlink.link(namespace, interface) is None:
-            raise Conflict(f"interface {interface} does not exist in namespace {namespace}; declare it with veth_pair")
+            raise _errors.Conflict(
+                f"interface {interface} does not exist in namespace {namespace}; declare it with veth_pair"
+            )
         try:
             former = (have or {}).get("ranges", [])
             result["ranges"] = checks.with_prefixes(result["ranges"], former, _cidrs(node, namespace, interface))
         except ValueError as error:
-            raise InvalidValue(f"ranges {error}") from error
+            raise _errors.InvalidValue(f"ranges {error}") from error
         checks.check(result)
         if result["tftp_root"] and not os.path.isdir(result["tftp_root"]):
-            raise Conflict(f"the directory {result['tftp_root']} does not exist; make it first")
+            raise _errors.Conflict(f"the directory {result['tftp_root']} does not exist; make it first")
         if result != have:
             texts = files.render(_options_of(result), node.settings.owner, _dnsmasq.account())
             _dnsmasq.test(files.testable(texts), node.settings.timeout)
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, named after what the clients of the service notice of it."""
         spec = desired or have
         if spec is None:
             return
         name = spec["name"]
         if desired is None:
-            yield Operation(Stage.STOP_SERVICE, "delete", partial(_delete, node, name))
+            yield _engine.Operation(_engine.Stage.STOP_SERVICE, "delete", partial(_delete, node, name))
             return
         owner = _owner(node, name) or node.settings.owner
         texts = files.render(_options_of(desired), owner, _dnsmasq.account())
@@ -160,7 +162,7 @@ class DnsmasqNetns(Kind):
         }
         action = _action(have, changed)
         apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"])
-        yield Operation(Stage.SERVICE, action, apply, differences(have, desired))
+        yield _engine.Operation(_engine.Stage.SERVICE, action, apply, _engine.differences(have, desired))
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a service that does not run, with the last it said."""
@@ -172,7 +174,7 @@ class DnsmasqNetns(Kind):
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the instances whose files name the owner, also those of which only some files are there."""
-        units = map(files.instance, node.files.names(UNIT_DIRECTORY))
+        units = map(files.instance, node.files.names(_systemd.UNIT_DIRECTORY))
         for name in sorted({*node.files.names(files.DIRECTORY), *units} - {""}):
             if _owner(node, name) == owner:
                 yield {"name": name, "state": "absent"}

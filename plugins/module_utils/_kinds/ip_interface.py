@@ -8,28 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _OF_OPEN_VSWITCH = {"openvswitch", "tun"}  # as the kernel calls internal ports of either datapath
 
 
-class IpInterface(Kind):
+class IpInterface(_engine.Kind):
     """See plugins/modules/ip_interface.py for the meaning of the options.
 
     The object is the configuration, not the interface: it is absent when there is nothing to remove.
     """
 
     name = "ip_interface"
-    rank = Stage.ADDRESS
+    rank = _engine.Stage.ADDRESS
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
-        "state": STATE,
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
         **_leg.OPTIONS,
         "routes": _routes.OF_INTERFACE,
     }
@@ -58,8 +57,8 @@ class IpInterface(Kind):
         name, namespace = want["name"], want["namespace"]
         if have is None and (namespace is not None or not _leg.declared_by_ovs(node, name)):
             if not node.netlink.namespace_exists(namespace) and node.declared("netns_router", namespace) is None:
-                raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
-            raise Conflict("there is no such interface; declare it with veth_pair, ovs_bridge or ovs_port_vlan")
+                raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+            raise _errors.Conflict("there is no such interface; declare it with veth_pair, ovs_bridge or ovs_port_vlan")
         result = {"name": name, "namespace": namespace, **_leg.desired(have, want)}
         if want["routes"] is not None:
             result["routes"] = want["routes"]
@@ -68,11 +67,11 @@ class IpInterface(Kind):
             _routes.check_gateways(node, namespace, name, addresses, want["routes"])
         if not result.get("up"):
             if want["routes"]:
-                raise InvalidValue("routes need an interface that is up; set up: true")
+                raise _errors.InvalidValue("routes need an interface that is up; set up: true")
             result["routes"] = []  # the kernel drops them
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """What differs, by stage."""
         if desired is None:
             have = cast(Spec, have)  # not both are None
@@ -84,7 +83,7 @@ class IpInterface(Kind):
                 _routes.delete(node, going["namespace"], going["name"], going.get("routes", ()))
                 _leg.set_addresses(node, going["namespace"], going["name"], (), removed)
 
-            yield Operation(Stage.DROP_ADDRESS, "delete", delete)
+            yield _engine.Operation(_engine.Stage.DROP_ADDRESS, "delete", delete)
             return
         before = have or {}
         name, namespace = desired["name"], desired["namespace"]

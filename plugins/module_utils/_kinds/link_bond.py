@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _MODES = (  # by the kernel's numbers, as are the following
     "balance-rr",
@@ -46,29 +45,31 @@ _DEFAULTS: Spec = {
 }
 
 
-class LinkBond(Kind):
+class LinkBond(_engine.Kind):
     """See plugins/modules/link_bond.py for the meaning of the options."""
 
     name = "link_bond"
-    rank = Stage.BOND
+    rank = _engine.Stage.BOND
     options = {
         **_link.IDENTITY,
-        "mode": Option(choices=_MODES),
-        "members": Option(type="list", elements="str", canonical=values.unique(values.interface_name, key=str)),
-        "miimon": Option(type="int", canonical=_MILLISECONDS),
-        "updelay": Option(type="int", canonical=_MILLISECONDS),
-        "downdelay": Option(type="int", canonical=_MILLISECONDS),
-        "lacp_rate": Option(choices=_RATES),
-        "xmit_hash_policy": Option(choices=_POLICIES),
-        "primary": Option(canonical=lambda name: name and values.interface_name(name)),
-        "min_links": Option(type="int", canonical=_MILLISECONDS),
+        "mode": _options.Option(choices=_MODES),
+        "members": _options.Option(
+            type="list", elements="str", canonical=values.unique(values.interface_name, key=str)
+        ),
+        "miimon": _options.Option(type="int", canonical=_MILLISECONDS),
+        "updelay": _options.Option(type="int", canonical=_MILLISECONDS),
+        "downdelay": _options.Option(type="int", canonical=_MILLISECONDS),
+        "lacp_rate": _options.Option(choices=_RATES),
+        "xmit_hash_policy": _options.Option(choices=_POLICIES),
+        "primary": _options.Option(canonical=lambda name: name and values.interface_name(name)),
+        "min_links": _options.Option(type="int", canonical=_MILLISECONDS),
         **_link.COMMON,
     }
 
     def check(self, want: Spec) -> None:
         """A bond is no member of itself."""
         if want["name"] in (want["members"] or ()):
-            raise InvalidValue("members must not hold the bond itself, which makes a loop")
+            raise _errors.InvalidValue("members must not hold the bond itself, which makes a loop")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the bond; what means nothing in its mode is not shown."""
@@ -109,26 +110,26 @@ class LinkBond(Kind):
             result.pop("mac", None)  # a bond takes that of its first member
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """A bond is changed in place; it goes down for a moment where the kernel asks for that."""
         if desired is None:
             old = cast(Spec, have)  # not both are None
-            yield Operation(
-                Stage.DROP_LINK, "delete", lambda: _delete(node, old), predict=lambda: _predict_gone(node, old)
+            yield _engine.Operation(
+                _engine.Stage.DROP_LINK, "delete", lambda: _delete(node, old), predict=lambda: _predict_gone(node, old)
             )
             return
-        changes = differences(have, desired)
+        changes = _engine.differences(have, desired)
         if have is not None:
-            yield Operation(
-                Stage.BOND,
+            yield _engine.Operation(
+                _engine.Stage.BOND,
                 "update",
                 lambda: _update(node, have, desired, changes),
                 changes,
                 lambda: _predict(node, have, desired),
             )
             return
-        yield Operation(
-            Stage.BOND, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
+        yield _engine.Operation(
+            _engine.Stage.BOND, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
         )
         yield from _link.reattachment(node, desired)
 
@@ -158,22 +159,22 @@ def _fitting(spec: Spec) -> Spec:
 def _check(want: Spec, result: Spec) -> None:
     mode, miimon = result["mode"], result["miimon"]
     if want["lacp_rate"] is not None and mode != _LACP:
-        raise InvalidValue(f"lacp_rate means nothing in mode {mode}; it needs {_LACP}")
+        raise _errors.InvalidValue(f"lacp_rate means nothing in mode {mode}; it needs {_LACP}")
     if want["primary"] and mode not in _WITH_PRIMARY:
-        raise InvalidValue(f"primary means nothing in mode {mode}; it needs {', '.join(_WITH_PRIMARY)}")
+        raise _errors.InvalidValue(f"primary means nothing in mode {mode}; it needs {', '.join(_WITH_PRIMARY)}")
     if want["primary"] and want["primary"] not in result["members"]:
-        raise InvalidValue(f"primary {want['primary']} must be one of the members")
+        raise _errors.InvalidValue(f"primary {want['primary']} must be one of the members")
     if not miimon and mode in _WITH_MIIMON:
-        raise InvalidValue(f"miimon must not be 0 in mode {mode}, which needs it")
+        raise _errors.InvalidValue(f"miimon must not be 0 in mode {mode}, which needs it")
     for option in ("updelay", "downdelay"):
         if result[option] and (not miimon or result[option] % miimon):
-            raise InvalidValue(f"{option} must be a multiple of miimon ({miimon}), not {result[option]}")
+            raise _errors.InvalidValue(f"{option} must be a multiple of miimon ({miimon}), not {result[option]}")
 
 
 def _check_member(node: Node, want: Spec, member: str) -> None:
     link = node.netlink.link(want["namespace"], member)
     if link is not None and (member == "lo" or link.kind in ("bond", "bridge")):
-        raise Conflict(f"member {member} cannot be part of a bond; only NICs and links like them can")
+        raise _errors.Conflict(f"member {member} cannot be part of a bond; only NICs and links like them can")
 
 
 def _data(spec: Spec) -> dict[str, Any]:

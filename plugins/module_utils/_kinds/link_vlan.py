@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Link
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _PROTOCOLS = {"802.1q": 0x8100, "802.1ad": 0x88A8}  # linux/if_ether.h
 _NAMES = {number: name for name, number in _PROTOCOLS.items()}
@@ -23,26 +21,26 @@ _FIXED = ("parent", "parent_namespace", "vlan", "protocol")  # for the life of t
 _DEFAULTS: Spec = {"protocol": "802.1q", "up": True}
 
 
-class LinkVlan(Kind):
+class LinkVlan(_engine.Kind):
     """See plugins/modules/link_vlan.py for the meaning of the options."""
 
     name = "link_vlan"
-    rank = Stage.VLAN
+    rank = _engine.Stage.VLAN
     options = {
         **_link.IDENTITY,
-        "parent": Option(canonical=values.interface_name),
-        "parent_namespace": Option(canonical=values.object_name),
-        "vlan": Option(type="int", canonical=values.vlan_id),
-        "protocol": Option(choices=tuple(_PROTOCOLS)),
+        "parent": _options.Option(canonical=values.interface_name),
+        "parent_namespace": _options.Option(canonical=values.object_name),
+        "vlan": _options.Option(type="int", canonical=values.vlan_id),
+        "protocol": _options.Option(choices=tuple(_PROTOCOLS)),
         **_link.COMMON,
     }
 
     def check(self, want: Spec) -> None:
         """A VLAN is of something else."""
         if want["parent"] is None and want["parent_namespace"] is not None:
-            raise InvalidValue("parent_namespace is of no use without parent")
+            raise _errors.InvalidValue("parent_namespace is of no use without parent")
         if (want["parent_namespace"], want["parent"]) == (want["namespace"], want["name"]):
-            raise InvalidValue("parent must be another interface than the one that is made")
+            raise _errors.InvalidValue("parent must be another interface than the one that is made")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the interface; a parent in a namespace that has no name is not shown."""
@@ -67,7 +65,7 @@ class LinkVlan(Kind):
         result: Spec = {"name": want["name"], "namespace": want["namespace"], **_link.base(have, _DEFAULTS), **own}
         missing = [option for option in ("parent", "vlan") if result.get(option) is None]
         if missing and have is None:
-            raise InvalidValue(f"{' and '.join(missing)} must be given to make it")
+            raise _errors.InvalidValue(f"{' and '.join(missing)} must be given to make it")
         if have is None or _differ(have, result):
             if have is not None:
                 _require_ours(node, want)
@@ -81,24 +79,24 @@ class LinkVlan(Kind):
         _require_carrier(node, have, result)
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """It goes up at once, or when its parent has been brought up by this run."""
         if desired is None:
             place = _link.place(cast(Spec, have))  # not both are None
-            yield Operation(
-                Stage.DROP_LINK,
+            yield _engine.Operation(
+                _engine.Stage.DROP_LINK,
                 "delete",
                 lambda: node.netlink.delete_link(*place),
                 predict=lambda: node.netlink.predict_no_link(*place),
             )
             return
-        changes = differences(have, desired)
+        changes = _engine.differences(have, desired)
         if have is not None and not _differ(have, desired):
             attributes = {option: value["after"] for option, value in changes.items() if option in _link.COMMON}
             if "unfinished" in changes:
                 attributes.update(_link.mark(node))
-            yield Operation(
-                Stage.ADDRESS if _waits(node, desired) else Stage.VLAN,
+            yield _engine.Operation(
+                _engine.Stage.ADDRESS if _waits(node, desired) else _engine.Stage.VLAN,
                 "update",
                 lambda: node.netlink.set_link(*_link.place(desired), **attributes),
                 changes,
@@ -106,15 +104,17 @@ class LinkVlan(Kind):
             )
             return
         waits = desired["up"] and _waits(node, desired)
-        yield Operation(
-            Stage.VLAN,
+        yield _engine.Operation(
+            _engine.Stage.VLAN,
             "recreate" if have else "create",
             lambda: _create(node, have, desired, waits),
             changes,
             lambda: _predict(node, have, desired),
         )
         if waits:
-            yield Operation(Stage.ADDRESS, "set up", lambda: node.netlink.set_link(*_link.place(desired), up=True))
+            yield _engine.Operation(
+                _engine.Stage.ADDRESS, "set up", lambda: node.netlink.set_link(*_link.place(desired), up=True)
+            )
         yield from _link.reattachment(node, desired)
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
@@ -134,14 +134,14 @@ def _parent(spec: Spec) -> tuple[Optional[str], str]:
     return spec["parent_namespace"], spec["parent"]
 
 
-def _parent_link(node: Node, spec: Spec) -> Optional[Link]:
+def _parent_link(node: Node, spec: Spec) -> Optional[_netlink_model.Link]:
     return node.netlink.link(*_parent(spec)) if spec["parent"] else None
 
 
 def _require_ours(node: Node, want: Spec) -> None:
-    link = cast(Link, node.netlink.link(*_link.place(want)))  # it was observed
+    link = cast(_netlink_model.Link, node.netlink.link(*_link.place(want)))  # it was observed
     if not link.made_by(node.settings.owner):
-        raise Conflict(
+        raise _errors.Conflict(
             f"it is another VLAN or has another parent, and was not made by the owner {node.settings.owner}; "
             f"remove it first: ip link delete {link.name}"
         )
@@ -152,7 +152,7 @@ def _require_parent(node: Node, result: Spec) -> None:
     _link.require_namespace(node, namespace)
     link = _link.require_link(node, namespace, name, "parent")
     if name == "lo" or (link is not None and link.kind == "vlan" and _parent(result) == _link.place(result)):
-        raise InvalidValue(f"parent {name} has no VLANs")
+        raise _errors.InvalidValue(f"parent {name} has no VLANs")
 
 
 def _require_unused(node: Node, want: Spec, result: Spec) -> None:
@@ -169,8 +169,9 @@ def _require_unused(node: Node, want: Spec, result: Spec) -> None:
                 and (namespace, link.name) != _link.place(want)
                 and not node.removed("link_vlan", link.name, namespace)
             ):
-                raise Conflict(
-                    f"VLAN {result['vlan']} of {result['parent']} is there already as {link.name}{where(namespace)}; "
+                raise _errors.Conflict(
+                    f"VLAN {result['vlan']} of {result['parent']} is there already as "
+                    f"{link.name}{_namespaces.where(namespace)}; "
                     "use that, or remove it first"
                 )
 
@@ -180,7 +181,7 @@ def _check_mtu(node: Node, result: Spec) -> None:
     if parent is None:
         return
     if result.setdefault("mtu", parent.mtu) > parent.mtu:
-        raise InvalidValue(f"mtu {result['mtu']} is more than that of the parent {parent.name}, {parent.mtu}")
+        raise _errors.InvalidValue(f"mtu {result['mtu']} is more than that of the parent {parent.name}, {parent.mtu}")
 
 
 def _waits(node: Node, desired: Spec) -> bool:
@@ -198,7 +199,7 @@ def _require_carrier(node: Node, have: Optional[Spec], result: Spec) -> None:
     router = node.declared("netns_router", namespace) if namespace else None
     declared += [leg for leg in (router or {}).get("interfaces") or () if leg["name"] == name]
     if not any(item and item.get("up") for item in declared):
-        raise Conflict(
+        raise _errors.Conflict(
             f"parent {name} is down, and so is what is on it; set it up with ip_interface, or give up: false"
         )
 

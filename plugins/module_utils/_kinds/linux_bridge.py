@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, Missing
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _bridge_ports, _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _TICKS = 100  # USER_HZ: the kernel tells times in hundredths of a second
 _STP_DELAY = (2, 30)  # IEEE 802.1D-1998, table 8-3; the kernel refuses others while STP is on
@@ -22,27 +21,27 @@ _MTU = 1500
 _PVID = 1  # of a new bridge
 
 
-class LinuxBridge(Kind):
+class LinuxBridge(_engine.Kind):
     """See plugins/modules/linux_bridge.py for the meaning of the options."""
 
     name = "linux_bridge"
-    rank = Stage.VLAN  # when all links are planned, since they may be its ports
+    rank = _engine.Stage.VLAN  # when all links are planned, since they may be its ports
     options = {
         **_link.IDENTITY,
-        "stp": Option(type="bool"),
-        "forward_delay": Option(type="int", canonical=values.integer(0, 30)),
-        "ageing_time": Option(type="int", canonical=values.integer(0, 1_000_000)),
-        "vlan_filtering": Option(type="bool"),
-        "vlan_default_pvid": Option(type="int", canonical=values.integer(0, 4094)),
+        "stp": _options.Option(type="bool"),
+        "forward_delay": _options.Option(type="int", canonical=values.integer(0, 30)),
+        "ageing_time": _options.Option(type="int", canonical=values.integer(0, 1_000_000)),
+        "vlan_filtering": _options.Option(type="bool"),
+        "vlan_default_pvid": _options.Option(type="int", canonical=values.integer(0, 4094)),
         **_link.COMMON,
         "ports": _bridge_ports.OPTION,
-        "purge_ports": Option(type="bool", default=False, role=Role.POLICY),
+        "purge_ports": _options.Option(type="bool", default=False, role=_options.Role.POLICY),
     }
 
     def check(self, want: Spec) -> None:
         """A bridge is no port of itself."""
         if any(port["name"] == want["name"] for port in want["ports"] or ()):
-            raise InvalidValue("ports must not hold the bridge itself, which makes a loop")
+            raise _errors.InvalidValue("ports must not hold the bridge itself, which makes a loop")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the bridge with all its ports. Times that are no whole seconds are not shown."""
@@ -70,7 +69,7 @@ class LinuxBridge(Kind):
         own = {key: want[key] for key in (*_DEFAULTS, *_link.COMMON, "vlan_default_pvid") if want[key] is not None}
         result: Spec = {"name": want["name"], "namespace": want["namespace"], **_link.base(have, _DEFAULTS), **own}
         if result["stp"] and not _STP_DELAY[0] <= result.get("forward_delay", _STP_DELAY[0]) <= _STP_DELAY[1]:
-            raise InvalidValue(f"forward_delay must be from 2 to 30 s with STP, not {result['forward_delay']}")
+            raise _errors.InvalidValue(f"forward_delay must be from 2 to 30 s with STP, not {result['forward_delay']}")
         _check_filtering(have, want, result)
         there = have["ports"] if have else []
         result["ports"] = _desired_ports(node, have, want, result)
@@ -83,28 +82,33 @@ class LinuxBridge(Kind):
             result.setdefault("mtu", _MTU)
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """A bridge is made before the links that may name it as their master, and gets its ports after them."""
         if desired is None:
             place = _link.place(cast(Spec, have))  # not both are None
-            yield Operation(
-                Stage.DROP_LINK,
+            yield _engine.Operation(
+                _engine.Stage.DROP_LINK,
                 "delete",
                 lambda: node.netlink.delete_link(*place),
                 predict=lambda: _predict_gone(node, cast(Spec, have)),
             )
             return
         if have is None:
-            yield Operation(
-                Stage.BRIDGE, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
+            yield _engine.Operation(
+                _engine.Stage.BRIDGE,
+                "create",
+                lambda: _create(node, desired),
+                predict=lambda: _predict(node, None, desired),
             )
             if desired["ports"]:
                 changes = {"ports": {"before": [], "after": desired["ports"]}}
-                yield Operation(Stage.INTERFACE, "set ports", lambda: _set_ports(node, [], desired), changes)
+                yield _engine.Operation(
+                    _engine.Stage.INTERFACE, "set ports", lambda: _set_ports(node, [], desired), changes
+                )
             return
-        changes = differences(have, desired)
-        yield Operation(
-            Stage.INTERFACE,
+        changes = _engine.differences(have, desired)
+        yield _engine.Operation(
+            _engine.Stage.INTERFACE,
             "update",
             lambda: _update(node, have, desired, changes),
             changes,
@@ -129,11 +133,13 @@ def _check_filtering(have: Optional[Spec], want: Spec, result: Spec) -> None:
     if have is None and asked:
         result.setdefault("vlan_default_pvid", _PVID)
     if have is not None and asked and "vlan_default_pvid" not in have:
-        raise Missing("this kernel cannot filter VLANs on a Linux bridge; boot one that can, or use Open vSwitch")
+        raise _errors.Missing(
+            "this kernel cannot filter VLANs on a Linux bridge; boot one that can, or use Open vSwitch"
+        )
     if not result["vlan_filtering"]:
         for port in want["ports"] or ():
             if "pvid" in port:
-                raise InvalidValue(f"the VLANs of port {port['name']} need vlan_filtering: true")
+                raise _errors.InvalidValue(f"the VLANs of port {port['name']} need vlan_filtering: true")
 
 
 def _desired_ports(node: Node, have: Optional[Spec], want: Spec, result: Spec) -> list[Spec]:

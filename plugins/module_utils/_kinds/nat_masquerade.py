@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _NEW: Spec = {"out_interface": "", "to_source": [], "inbound": "accept"}
 
@@ -30,20 +29,20 @@ def _to_source(addresses: Any) -> list[str]:
     return result
 
 
-class NatMasquerade(Kind):
+class NatMasquerade(_engine.Kind):
     """See plugins/modules/nat_masquerade.py for the meaning of the options."""
 
     name = "nat_masquerade"
-    rank = Stage.NAT
+    rank = _engine.Stage.NAT
     options = {
-        "name": Option(default="nat", canonical=values.word, role=Role.IDENTITY),
-        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
-        "state": STATE,
-        "sources": Option(type="list", elements="str", canonical=_networks),
-        "exclude_destinations": Option(type="list", elements="str", canonical=_networks),
-        "out_interface": Option(canonical=lambda name: name and values.interface_name(name)),
-        "to_source": Option(type="list", elements="str", canonical=_to_source),
-        "inbound": Option(choices=("accept", "drop")),
+        "name": _options.Option(default="nat", canonical=values.word, role=_options.Role.IDENTITY),
+        "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "sources": _options.Option(type="list", elements="str", canonical=_networks),
+        "exclude_destinations": _options.Option(type="list", elements="str", canonical=_networks),
+        "out_interface": _options.Option(canonical=lambda name: name and values.interface_name(name)),
+        "to_source": _options.Option(type="list", elements="str", canonical=_to_source),
+        "inbound": _options.Option(choices=("accept", "drop")),
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -54,7 +53,7 @@ class NatMasquerade(Kind):
         if items is None:
             return None
         if not own_table.is_ours(items):
-            raise Conflict(
+            raise _errors.Conflict(
                 f"the nft table {nat_table.FAMILY} {nat_table.table_name(want['name'])} exists and is not ours "
                 f"(it has no chain {own_table.MARK}); choose another name or remove it"
             )
@@ -67,35 +66,37 @@ class NatMasquerade(Kind):
         """
         node.nft.require()
         if not node.netlink.namespace_exists(want["namespace"]):
-            raise Conflict("the namespace does not exist; declare it with netns_router")
+            raise _errors.Conflict("the namespace does not exist; declare it with netns_router")
         if have is None and want["sources"] is None:
-            raise InvalidValue("sources is required")
+            raise _errors.InvalidValue("sources is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
         if want["exclude_destinations"] is None and (have is None or have["exclude_destinations"] == have["sources"]):
             result["exclude_destinations"] = result["sources"]
         families = {values.family(network) for network in result["sources"]}
         result["to_source"] = [address for address in result["to_source"] if values.family(address) in families]
         if result["inbound"] == "drop" and not result["out_interface"]:
-            raise InvalidValue("inbound: drop needs out_interface, to tell what comes from outside")
+            raise _errors.InvalidValue("inbound: drop needs out_interface, to tell what comes from outside")
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation: the table is replaced, or removed, as a whole."""
         spec = desired or have
         if spec is None:
             return
         namespace, table = spec["namespace"], nat_table.table_name(spec["name"])
         if desired is None:
-            yield Operation(Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table))
+            yield _engine.Operation(
+                _engine.Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table)
+            )
             return
         present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
         owner = own_table.owner(present or []) or node.settings.owner
         items = nat_table.build(desired["name"], desired, owner)
-        yield Operation(
-            Stage.NAT,
+        yield _engine.Operation(
+            _engine.Stage.NAT,
             "create" if have is None else "update",
             partial(node.nft.replace, namespace, nat_table.FAMILY, table, items),
-            differences(have, desired),
+            _engine.differences(have, desired),
         )
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:

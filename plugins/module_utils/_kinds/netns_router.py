@@ -13,15 +13,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _sysctl
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import FALLBACK, MARK
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences, given
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import owned_rows
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _ovs, _routes
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _FORWARDING = {"ip_forward": "net.ipv4.ip_forward", "ipv6_forward": "net.ipv6.conf.all.forwarding"}
 _OWN_OPTION = {
@@ -61,26 +58,26 @@ def _sysctls(parameters: dict[Any, Any]) -> dict[str, str]:
     return dict(sorted(result.items()))
 
 
-class NetnsRouter(Kind):
+class NetnsRouter(_engine.Kind):
     """See plugins/modules/netns_router.py for the meaning of the options."""
 
     name = "netns_router"
-    rank = Stage.INTERFACE
+    rank = _engine.Stage.INTERFACE
     options = {
-        "name": Option(required=True, canonical=values.object_name, role=Role.IDENTITY),
-        "state": STATE,
-        "interfaces": Option(
+        "name": _options.Option(required=True, canonical=values.object_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "interfaces": _options.Option(
             type="list",
             elements="dict",
-            options={"name": Option(required=True, canonical=values.interface_name), **_leg.OPTIONS},
+            options={"name": _options.Option(required=True, canonical=values.interface_name), **_leg.OPTIONS},
             canonical=_interfaces,
             partial=True,
         ),
         "routes": _routes.OF_NAMESPACE,
-        "ip_forward": Option(type="bool"),
-        "ipv6_forward": Option(type="bool"),
-        "rp_filter": Option(type="int", canonical=values.integer(0, 2)),
-        "sysctls": Option(type="dict", canonical=_sysctls),
+        "ip_forward": _options.Option(type="bool"),
+        "ipv6_forward": _options.Option(type="bool"),
+        "rp_filter": _options.Option(type="int", canonical=values.integer(0, 2)),
+        "sysctls": _options.Option(type="dict", canonical=_sysctls),
     }
 
     def check(self, want: Spec) -> None:
@@ -88,7 +85,9 @@ class NetnsRouter(Kind):
         for key in want["sysctls"] or ():
             for option, pattern in _OWN_OPTION.items():
                 if want[option] is not None and pattern.fullmatch(key):
-                    raise InvalidValue(f"sysctls holds {key}, which {option} sets already; leave one of them out")
+                    raise _errors.InvalidValue(
+                        f"sysctls holds {key}, which {option} sets already; leave one of them out"
+                    )
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the namespace with the interfaces and parameters that ``want`` names; all interfaces if it is to go.
@@ -111,7 +110,7 @@ class NetnsRouter(Kind):
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Legs are in the namespace; those that are not there yet come from the root namespace as they are."""
-        result = {**(have or {}), **given(self.options, want), "lo": True}
+        result = {**(have or {}), **_engine.given(self.options, want), "lo": True}
         forwarding = {key: "1" for option, key in _FORWARDING.items() if want[option]}
         _require_parameters(node, want["name"] if have else None, {**forwarding, **(want["sysctls"] or {})})
         if want["interfaces"] is not None:
@@ -127,13 +126,13 @@ class NetnsRouter(Kind):
             result["routes"] = [route for route in result.get("routes", ()) if route["interface"] not in down]
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """The namespace, its legs one by one, its parameters, its routes."""
         if desired is None:
             have = cast(Spec, have)  # not both are None
             name = have["name"]
-            yield Operation(
-                Stage.DROP_NAMESPACE,
+            yield _engine.Operation(
+                _engine.Stage.DROP_NAMESPACE,
                 "delete",
                 lambda: node.netlink.delete_namespace(name),
                 predict=lambda: _predict_gone(node, name),
@@ -141,14 +140,16 @@ class NetnsRouter(Kind):
             return
         name = desired["name"]
         if have is None:
-            yield Operation(
-                Stage.NAMESPACE,
+            yield _engine.Operation(
+                _engine.Stage.NAMESPACE,
                 "create",
                 lambda: node.netlink.create_namespace(name, node.settings.owner),
                 predict=lambda: node.netlink.predict_namespace(name, True),
             )
         elif not have["lo"]:
-            yield Operation(Stage.INTERFACE, "set lo up", lambda: node.netlink.set_link(name, "lo", up=True))
+            yield _engine.Operation(
+                _engine.Stage.INTERFACE, "set lo up", lambda: node.netlink.set_link(name, "lo", up=True)
+            )
         before = have or {}
         there = _by_name(_legs(node, name, desired.get("interfaces", [])))
         for leg in desired.get("interfaces", ()):
@@ -167,14 +168,18 @@ class NetnsRouter(Kind):
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the namespaces whose lo bears the mark."""
         for namespace, links in node.netlink.everywhere():
-            if namespace is not None and "lo" in links and links["lo"].alias == MARK + owner:
+            if namespace is not None and "lo" in links and links["lo"].alias == _netlink_model.MARK + owner:
                 yield {"name": namespace, "state": "absent"}
 
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the virtual interfaces of others, which would go with the namespace; physical ones come back."""
-        ports = {row.name for row in owned_rows(node, "Port", node.settings.owner)}
+        ports = {row.name for row in _ovs.owned_rows(node, "Port", node.settings.owner)}
         for name, link in node.netlink.links(want["name"]).items():
-            if link.kind and name not in ports | FALLBACK and link.alias != MARK + node.settings.owner:
+            if (
+                link.kind
+                and name not in ports | _netlink_model.FALLBACK
+                and link.alias != _netlink_model.MARK + node.settings.owner
+            ):
                 yield f"interface {name}"
 
 
@@ -201,17 +206,17 @@ def _desired_leg(node: Node, have: Optional[Spec], want: Spec, namespace: str) -
         if link is not None:
             have = {"mtu": link.mtu, "up": link.up, **({"mac": link.mac} if link.mac else {})}
         elif not _leg.declared_by_ovs(node, name):
-            raise Conflict(
+            raise _errors.Conflict(
                 f"there is no interface {name}, neither in the namespace nor in the root one; declare it with "
                 f"veth_pair, one end in namespace {namespace}"
             )
     try:
         return {"name": name, **_leg.desired(have, want)}
-    except InvalidValue as error:
-        raise InvalidValue(f"interface {name}: {error}") from error
+    except _errors.InvalidValue as error:
+        raise _errors.InvalidValue(f"interface {name}: {error}") from error
 
 
-def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec) -> Iterable[Operation]:
+def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec) -> Iterable[_engine.Operation]:
     """Return what brings a leg into the namespace, or changes it there; addresses follow in their own stage."""
     name = leg["name"]
     if have is not None:
@@ -229,7 +234,7 @@ def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec)
             node.netlink.predict_no_link(None, name)
             node.netlink.predict_link(namespace, replace(link, **attributes, master=""))
 
-    yield Operation(Stage.INTERFACE, f"move {name} in", move, predict=predict)
+    yield _engine.Operation(_engine.Stage.INTERFACE, f"move {name} in", move, predict=predict)
 
 
 def _check_routes(node: Node, namespace: str, legs: dict[str, Spec], routes: list[Spec]) -> None:
@@ -245,9 +250,11 @@ def _check_routes(node: Node, namespace: str, legs: dict[str, Spec], routes: lis
             reached.setdefault(spec["name"], set()).update(spec["addresses"] or ())
     for name in {route["interface"] for route in routes if "interface" in route}:
         if name not in reached:
-            raise Conflict(f"a route goes through {name}, and there is no such interface; list it in interfaces")
+            raise _errors.Conflict(
+                f"a route goes through {name}, and there is no such interface; list it in interfaces"
+            )
         if name in legs and not legs[name].get("up"):
-            raise InvalidValue(f"interface {name}: routes need an interface that is up; set up: true")
+            raise _errors.InvalidValue(f"interface {name}: routes need an interface that is up; set up: true")
         through = [route for route in routes if route.get("interface") == name]
         _routes.check_gateways(node, namespace, name, reached[name], through)
     anywhere = [route for route in routes if "interface" not in route]
@@ -282,16 +289,18 @@ def _require_parameters(node: Node, namespace: Optional[str], parameters: Spec) 
     for key, looked_up in general.items():
         there = found[looked_up]
         if there is None:
-            raise Conflict(f"the kernel has no parameter {key}; is it misspelt, or a kernel module missing?")
+            raise _errors.Conflict(f"the kernel has no parameter {key}; is it misspelt, or a kernel module missing?")
         numbers, given = ([bool(_NUMBER.fullmatch(word)) for word in text.split()] for text in (there, parameters[key]))
         if numbers and all(numbers) and given != numbers:
             what = "a whole number" if len(numbers) == 1 else f"{len(numbers)} whole numbers"
-            raise InvalidValue(f"sysctls.{key} must be {what}, such as {there}, not {values.shown(parameters[key])}")
+            raise _errors.InvalidValue(
+                f"sysctls.{key} must be {what}, such as {there}, not {values.shown(parameters[key])}"
+            )
 
 
-def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:
+def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[_engine.Operation]:
     wanted = {option: desired[option] for option in _PARAMETERS if desired.get(option) is not None}
-    changes = differences({"name": "", **have}, wanted)
+    changes = _engine.differences({"name": "", **have}, wanted)
     if not changes:
         return
     before = have.get("sysctls", {})
@@ -307,7 +316,7 @@ def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[Ope
         for key, value in sysctls.items():
             node.netlink.write_sysctl(namespace, key, value)
 
-    yield Operation(Stage.ADDRESS, "set sysctls", write, changes)
+    yield _engine.Operation(_engine.Stage.ADDRESS, "set sysctls", write, changes)
 
 
 def _predict_gone(node: Node, namespace: str) -> None:

@@ -10,22 +10,12 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
-    OWNER_KEY,
-    external_ids,
-    fake_bridge,
-    interface_problems,
-    optional,
-    owned_rows,
-    with_marks,
-    without_marks,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15")
 _FAKE_OPTIONS = {"name", "parent", "vlan", "external_ids"}
@@ -86,27 +76,27 @@ def _other_config(value: Any) -> dict[str, str]:
     return config
 
 
-class OvsBridge(Kind):
+class OvsBridge(_engine.Kind):
     """See plugins/modules/ovs_bridge.py for the meaning of the options."""
 
     name = "ovs_bridge"
-    rank = Stage.OVSDB
+    rank = _engine.Stage.OVSDB
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "state": STATE,
-        "parent": Option(canonical=lambda name: name and values.interface_name(name)),
-        "vlan": Option(type="int", canonical=values.vlan_id),
-        "datapath_type": Option(choices=("system", "netdev")),
-        "fail_mode": Option(choices=("standalone", "secure")),
-        "protocols": Option(type="list", elements="str", canonical=_protocols),
-        "controllers": Option(type="list", elements="str", canonical=_controllers),
-        "datapath_id": Option(canonical=_datapath_id),
-        "hwaddr": Option(canonical=lambda mac: mac and values.mac(mac)),
-        "stp": Option(type="bool"),
-        "rstp": Option(type="bool"),
-        "mcast_snooping": Option(type="bool"),
-        "external_ids": Option(type="dict", canonical=external_ids),
-        "other_config": Option(type="dict", canonical=_other_config),
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "parent": _options.Option(canonical=lambda name: name and values.interface_name(name)),
+        "vlan": _options.Option(type="int", canonical=values.vlan_id),
+        "datapath_type": _options.Option(choices=("system", "netdev")),
+        "fail_mode": _options.Option(choices=("standalone", "secure")),
+        "protocols": _options.Option(type="list", elements="str", canonical=_protocols),
+        "controllers": _options.Option(type="list", elements="str", canonical=_controllers),
+        "datapath_id": _options.Option(canonical=_datapath_id),
+        "hwaddr": _options.Option(canonical=lambda mac: mac and values.mac(mac)),
+        "stp": _options.Option(type="bool"),
+        "rstp": _options.Option(type="bool"),
+        "mcast_snooping": _options.Option(type="bool"),
+        "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
+        "other_config": _options.Option(type="dict", canonical=_other_config),
     }
 
     def check(self, want: Spec) -> None:
@@ -114,29 +104,31 @@ class OvsBridge(Kind):
         if want["state"] == "absent":
             return
         if bool(want["parent"]) != (want["vlan"] is not None):
-            raise InvalidValue("parent and vlan belong together: both make a fake bridge, neither a real one")
+            raise _errors.InvalidValue("parent and vlan belong together: both make a fake bridge, neither a real one")
         if want["parent"]:
             own = sorted(name for name in _DEFAULTS if want[name] not in (None, "") and name not in _FAKE_OPTIONS)
             if own:
-                raise InvalidValue(f"a fake bridge has no {', '.join(own)}; set it on its parent {want['parent']}")
+                raise _errors.InvalidValue(
+                    f"a fake bridge has no {', '.join(own)}; set it on its parent {want['parent']}"
+                )
             if want["parent"] == want["name"]:
-                raise InvalidValue("a bridge cannot be its own parent")
+                raise _errors.InvalidValue("a bridge cannot be its own parent")
         if want["stp"] and want["rstp"]:
-            raise InvalidValue("stp and rstp exclude one another; enable one of them")
+            raise _errors.InvalidValue("stp and rstp exclude one another; enable one of them")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the bridge, real or fake."""
         bridge = node.ovsdb.find("Bridge", want["name"])
         if bridge is not None:
             return _observed(bridge)
-        port = fake_bridge(node, want["name"])
+        port = _ovs.fake_bridge(node, want["name"])
         if port is None:
             return None
         return {
             "name": port.name,
             "parent": node.ovsdb.bridge_of(port.name).name,
-            "vlan": optional(port.tag, 0),
-            "external_ids": without_marks(port.external_ids),
+            "vlan": _ovs.optional(port.tag, 0),
+            "external_ids": _ovs.without_marks(port.external_ids),
         }
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
@@ -147,12 +139,14 @@ class OvsBridge(Kind):
         if have is None:
             port = node.ovsdb.find("Port", want["name"])
             if port is not None:
-                raise Conflict(f"a port of that name is on bridge {node.ovsdb.bridge_of(want['name']).name}; remove it")
+                raise _errors.Conflict(
+                    f"a port of that name is on bridge {node.ovsdb.bridge_of(want['name']).name}; remove it"
+                )
             if parent and node.ovsdb.find("Bridge", parent) is None and not node.declared(self.name, parent):
-                raise Conflict(f"its parent {parent} does not exist; declare it with ovs_bridge")
+                raise _errors.Conflict(f"its parent {parent} does not exist; declare it with ovs_bridge")
             have = {"name": want["name"]} if parent else dict(_DEFAULTS)
         elif have["parent"] != parent:
-            raise Conflict(
+            raise _errors.Conflict(
                 f"it is a {'fake bridge under ' + have['parent'] if have['parent'] else 'real bridge'} "
                 f"and cannot become {'a fake bridge under ' + parent if parent else 'a real one'}; remove it first"
             )
@@ -160,9 +154,9 @@ class OvsBridge(Kind):
             _refuse_twin(node, want, parent)
         return super().desired(node, have, want)
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which joins the OVSDB transaction."""
-        changes, order = differences(have, desired), 2
+        changes, order = _engine.differences(have, desired), 2
         if desired is None:
             have = cast(Spec, have)  # not both are None
             change, action = _delete(have), "delete"
@@ -174,29 +168,31 @@ class OvsBridge(Kind):
         lost = (
             partial(node.openflow.expect_empty, desired["name"]) if desired and _loses_flows(desired, changes) else None
         )
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes, predict=lost)
+        yield _engine.Operation(
+            _engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes, predict=lost
+        )
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a bridge whose own interface does not work, as when the kernel has no Open vSwitch datapath."""
         interface = node.ovsdb.find("Interface", want["name"])
-        for problem in interface_problems(interface) if interface is not None else ():
+        for problem in _ovs.interface_problems(interface) if interface is not None else ():
             yield f"{problem}; where the kernel has no Open vSwitch datapath, set datapath_type: netdev"
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked bridges, real and fake."""
-        fakes = (port for port in owned_rows(node, "Port", owner) if port.fake_bridge)
-        for row in (*owned_rows(node, "Bridge", owner), *fakes):
+        fakes = (port for port in _ovs.owned_rows(node, "Port", owner) if port.fake_bridge)
+        for row in (*_ovs.owned_rows(node, "Bridge", owner), *fakes):
             yield {"name": row.name, "state": "absent"}
 
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports of others, which would go with the bridge."""
         bridge = node.ovsdb.find("Bridge", want["name"])
-        fake = fake_bridge(node, want["name"])
+        fake = _ovs.fake_bridge(node, want["name"])
         ports = bridge.ports if bridge is not None else []
         if fake is not None:
             ports = [port for port in node.ovsdb.bridge_of(fake.name).ports if port.tag == fake.tag]
         for port in ports:
-            ours = port.external_ids.get(OWNER_KEY) == node.settings.owner
+            ours = port.external_ids.get(_ovs.OWNER_KEY) == node.settings.owner
             if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
                 yield f"port {port.name}"
 
@@ -204,12 +200,14 @@ class OvsBridge(Kind):
 def _refuse_twin(node: Node, want: Spec, parent: str) -> None:
     """Raise Conflict when another fake bridge is the same VLAN of the parent: Open vSwitch allows one."""
     bridge = node.ovsdb.find("Bridge", parent)
-    there = {port.name: optional(port.tag, 0) for port in (bridge.ports if bridge else ()) if port.fake_bridge}
+    there = {port.name: _ovs.optional(port.tag, 0) for port in (bridge.ports if bridge else ()) if port.fake_bridge}
     there = {name: vlan for name, vlan in there.items() if not node.removed(OvsBridge.name, name)}
     there.update({spec["name"]: spec["vlan"] for spec in node.declarations(OvsBridge.name) if spec["parent"] == parent})
     for name, vlan in there.items():
         if vlan == want["vlan"] and name != want["name"]:
-            raise Conflict(f"the fake bridge {name} is VLAN {vlan} of {parent} already; use that, or remove it first")
+            raise _errors.Conflict(
+                f"the fake bridge {name} is VLAN {vlan} of {parent} already; use that, or remove it first"
+            )
 
 
 def _loses_flows(desired: Spec, changes: Mapping[str, Any]) -> bool:
@@ -222,13 +220,13 @@ def _loses_flows(desired: Spec, changes: Mapping[str, Any]) -> bool:
     )
 
 
-def _observed(bridge: Row) -> Spec:
+def _observed(bridge: _ovsdb.Row) -> Spec:
     config = dict(bridge.other_config)
     return {
         "name": bridge.name,
         "parent": "",
         "datapath_type": bridge.datapath_type or "system",
-        "fail_mode": optional(bridge.fail_mode, "standalone"),
+        "fail_mode": _ovs.optional(bridge.fail_mode, "standalone"),
         "protocols": sorted(bridge.protocols),
         "controllers": sorted(row.target for row in bridge.controller),
         "datapath_id": config.pop("datapath-id", ""),
@@ -236,32 +234,32 @@ def _observed(bridge: Row) -> Spec:
         "stp": bridge.stp_enable,
         "rstp": bridge.rstp_enable,
         "mcast_snooping": bridge.mcast_snooping_enable,
-        "external_ids": without_marks(bridge.external_ids),
+        "external_ids": _ovs.without_marks(bridge.external_ids),
         "other_config": config,
     }
 
 
-def _create(desired: Spec, owner: str) -> Change:
-    def change(batch: Batch) -> None:
+def _create(desired: Spec, owner: str) -> _ovsdb.Change:
+    def change(batch: _ovsdb.Batch) -> None:
         name = desired["name"]
         interface = batch.insert("Interface", name=name, type="internal")
-        port = batch.insert("Port", name=name, interfaces=[interface], external_ids={OWNER_KEY: owner})
+        port = batch.insert("Port", name=name, interfaces=[interface], external_ids={_ovs.OWNER_KEY: owner})
         if desired.get("parent"):
             port.fake_bridge = True
             batch.find("Bridge", desired["parent"]).addvalue("ports", port)
             _write_fake(batch, desired, port)
         else:
-            bridge = batch.insert("Bridge", name=name, ports=[port], external_ids={OWNER_KEY: owner})
+            bridge = batch.insert("Bridge", name=name, ports=[port], external_ids={_ovs.OWNER_KEY: owner})
             batch.root.addvalue("bridges", bridge)
             _write(batch, {key: value for key, value in desired.items() if value != _DEFAULTS.get(key)}, bridge)
 
     return change
 
 
-def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> Change:
+def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> _ovsdb.Change:
     options = {name: desired[name] for name in changed}
 
-    def change(batch: Batch) -> None:
+    def change(batch: _ovsdb.Batch) -> None:
         if not desired["parent"]:
             _write(batch, options, batch.find("Bridge", desired["name"]))
             return
@@ -274,8 +272,8 @@ def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> Change:
     return change
 
 
-def _delete(have: Spec) -> Change:
-    def change(batch: Batch) -> None:
+def _delete(have: Spec) -> _ovsdb.Change:
+    def change(batch: _ovsdb.Batch) -> None:
         if not have["parent"]:
             batch.root.delvalue("bridges", batch.find("Bridge", have["name"]))
             return
@@ -287,21 +285,21 @@ def _delete(have: Spec) -> Change:
     return change
 
 
-def _write_fake(batch: Batch, options: Spec, port: Row) -> None:
+def _write_fake(batch: _ovsdb.Batch, options: Spec, port: _ovsdb.Row) -> None:
     if "vlan" in options:
         port.tag = options["vlan"]
     if "external_ids" in options:
-        port.external_ids = with_marks(options["external_ids"], port)
+        port.external_ids = _ovs.with_marks(options["external_ids"], port)
 
 
-def _write(batch: Batch, options: Spec, bridge: Row) -> None:
+def _write(batch: _ovsdb.Batch, options: Spec, bridge: _ovsdb.Row) -> None:
     for option, column in _COLUMNS.items():
         if option in options:
             setattr(bridge, column, options[option])
     if "controllers" in options:
         bridge.controller = [batch.insert("Controller", target=target) for target in options["controllers"]]
     if "external_ids" in options:
-        bridge.external_ids = with_marks(options["external_ids"], bridge)
+        bridge.external_ids = _ovs.with_marks(options["external_ids"], bridge)
     if options.keys() & {"other_config", *_CONFIG_OPTIONS}:
         bridge.other_config = _config(options, dict(getattr(bridge, "other_config", {})))
 

@@ -9,19 +9,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb_schema import Column
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
-    RESERVED,
-    external_ids,
-    with_marks,
-    without_marks,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb, _ovsdb_schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _MARKED = "external_ids"  # the column that holds the collection's own keys beside those of others
 _LAST = 3  # after the changes that make rows
@@ -55,17 +48,17 @@ def _keys(value: Mapping[Any, Any]) -> dict[str, Any]:
     return _columns(value)
 
 
-class OvsDb(Kind):
+class OvsDb(_engine.Kind):
     """See plugins/modules/ovs_db.py for the meaning of the options."""
 
     name = "ovs_db"
-    rank = Stage.STOP_SERVICE  # before every kind that reads the database, since it says which columns to read
+    rank = _engine.Stage.STOP_SERVICE  # before every kind that reads the database, since it says which columns to read
     options = {
-        "table": Option(required=True, canonical=values.text, role=Role.IDENTITY),
-        "record": Option(default=".", canonical=values.text, role=Role.IDENTITY),
-        "state": STATE,
-        "columns": Option(type="dict", canonical=_columns),
-        "keys": Option(type="dict", canonical=_keys, public=True),
+        "table": _options.Option(required=True, canonical=values.text, role=_options.Role.IDENTITY),
+        "record": _options.Option(default=".", canonical=values.text, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "columns": _options.Option(type="dict", canonical=_columns),
+        "keys": _options.Option(type="dict", canonical=_keys, public=True),
     }
 
     def label(self, want: Spec) -> str:
@@ -75,10 +68,10 @@ class OvsDb(Kind):
     def check(self, want: Spec) -> None:
         """Something is asked for, and of each column either the whole or single keys."""
         if not want["columns"] and not want["keys"]:
-            raise InvalidValue("columns or keys is required")
+            raise _errors.InvalidValue("columns or keys is required")
         both = sorted((want["columns"] or {}).keys() & (want["keys"] or {}).keys())
         if both:
-            raise InvalidValue(f"{', '.join(both)} is in columns and in keys; use one of them")
+            raise _errors.InvalidValue(f"{', '.join(both)} is in columns and in keys; use one of them")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the columns and keys that ``want`` lists. Where all are empty, ``state`` is absent."""
@@ -104,16 +97,18 @@ class OvsDb(Kind):
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the listed columns and keys in their types; raises Conflict when there is no such row."""
         if have is None:
-            raise Conflict(f"the table {want['table']} has no such row; it is not made by this module")
+            raise _errors.Conflict(f"the table {want['table']} has no such row; it is not made by this module")
         return _typed(node, want)
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which joins the OVSDB transaction."""
         spec = desired or have or {}
         types = node.ovsdb.tables[spec["table"]]
         change = _write(types, spec if desired is not None else _emptied(types, spec))
         action = "update" if desired is not None else "delete"
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change, _LAST), differences(have, desired))
+        yield _engine.Operation(
+            _engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, _LAST), _engine.differences(have, desired)
+        )
 
 
 def _listed(want: Spec) -> list[str]:
@@ -124,7 +119,7 @@ def _typed(node: Node, want: Spec) -> Spec:
     """Return what is wanted in the types of the schema; raises InvalidValue with all that does not fit in them."""
     tables = node.ovsdb.tables
     if want["table"] not in tables:
-        raise InvalidValue(f"there is no table {want['table']} (known: {', '.join(sorted(tables))})")
+        raise _errors.InvalidValue(f"there is no table {want['table']} (known: {', '.join(sorted(tables))})")
     types = tables[want["table"]]
     result: Spec = {"table": want["table"], "record": want["record"]}
     faults: list[str] = []
@@ -138,11 +133,11 @@ def _typed(node: Node, want: Spec) -> Spec:
             except ValueError as error:
                 faults.append(f"{option}.{name} {error}")
     if faults:
-        raise InvalidValue("; ".join(faults))
+        raise _errors.InvalidValue("; ".join(faults))
     return result
 
 
-def _writable(types: Mapping[str, Column], name: str) -> Column:
+def _writable(types: Mapping[str, _ovsdb_schema.Column], name: str) -> _ovsdb_schema.Column:
     if name not in types:
         raise ValueError(f"is no column of that table (known: {', '.join(sorted(types))})")
     if types[name].status:
@@ -152,23 +147,23 @@ def _writable(types: Mapping[str, Column], name: str) -> Column:
     return types[name]
 
 
-def _typed_column(column: Column, name: str, value: Any, absent: bool) -> Any:
+def _typed_column(column: _ovsdb_schema.Column, name: str, value: Any, absent: bool) -> Any:
     if absent:
         if column.empty is None:
             raise ValueError("must have a value; it cannot be emptied")
         return column.empty
     result = column.canonical(value)
-    return external_ids(result) if name == _MARKED else result
+    return _ovs.external_ids(result) if name == _MARKED else result
 
 
-def _typed_keys(column: Column, name: str, keys: Mapping[Any, Any], absent: bool) -> dict[str, Any]:
+def _typed_keys(column: _ovsdb_schema.Column, name: str, keys: Mapping[Any, Any], absent: bool) -> dict[str, Any]:
     if column.value is None:
         raise ValueError("is no map; use columns")
     result: dict[str, Any] = {}
     for key, value in keys.items():
         text = column.map_key(key)
-        if name == _MARKED and text.startswith(RESERVED):
-            raise ValueError(f"must not hold {text}: keys that start with {RESERVED} are the collection's own")
+        if name == _MARKED and text.startswith(_ovs.RESERVED):
+            raise ValueError(f"must not hold {text}: keys that start with {_ovs.RESERVED} are the collection's own")
         try:
             result[text] = None if absent or value is None else column.value.canonical(value)
         except ValueError as error:
@@ -191,10 +186,10 @@ def _made(node: Node, want: Spec) -> bool:
 
 
 def _without_marks(name: str, value: Any) -> Any:
-    return without_marks(value) if name == _MARKED else value
+    return _ovs.without_marks(value) if name == _MARKED else value
 
 
-def _is_empty(types: Mapping[str, Column], have: Spec) -> bool:
+def _is_empty(types: Mapping[str, _ovsdb_schema.Column], have: Spec) -> bool:
     columns = have.get("columns", {}).items()
     keys = have.get("keys", {}).values()
     return all(value == types[name].empty for name, value in columns) and not any(
@@ -202,7 +197,7 @@ def _is_empty(types: Mapping[str, Column], have: Spec) -> bool:
     )
 
 
-def _emptied(types: Mapping[str, Column], have: Spec) -> Spec:
+def _emptied(types: Mapping[str, _ovsdb_schema.Column], have: Spec) -> Spec:
     return {
         **have,
         "columns": {name: types[name].empty for name in have.get("columns", ())},
@@ -210,17 +205,17 @@ def _emptied(types: Mapping[str, Column], have: Spec) -> Spec:
     }
 
 
-def _write(types: Mapping[str, Column], spec: Spec) -> Change:
+def _write(types: Mapping[str, _ovsdb_schema.Column], spec: Spec) -> _ovsdb.Change:
     """Return a change that writes the columns and keys that differ. Keys that others write meanwhile are kept."""
 
-    def change(batch: Batch) -> None:
+    def change(batch: _ovsdb.Batch) -> None:
         row = batch.record(spec["table"], spec["record"])
         if row is None:
-            raise Conflict(f"the table {spec['table']} has no row {spec['record']} any more")
+            raise _errors.Conflict(f"the table {spec['table']} has no row {spec['record']} any more")
         for name, value in spec.get("columns", {}).items():
             if name == _MARKED:
                 row.verify(name)
-                value = with_marks(value, row)
+                value = _ovs.with_marks(value, row)
             _set(row, types[name], name, value)
         for name, keys in spec.get("keys", {}).items():
             row.verify(name)  # the transaction is tried again when another client has written since
@@ -230,6 +225,6 @@ def _write(types: Mapping[str, Column], spec: Spec) -> Change:
     return change
 
 
-def _set(row: Any, column: Column, name: str, value: Any) -> None:
+def _set(row: Any, column: _ovsdb_schema.Column, name: str, value: Any) -> None:
     if not hasattr(row, name) or column.read(getattr(row, name)) != value:
         setattr(row, name, column.write(value))

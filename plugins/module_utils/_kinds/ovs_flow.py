@@ -18,17 +18,14 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import VERSIONS, Flow, Place
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import RESERVED, fake_bridge, optional
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import port_name
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _openflow, _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs, ovs_tunnel
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-_RECORD = RESERVED + "flows-"
+_RECORD = _ovs.RESERVED + "flows-"
 _MAX_COOKIE = 2**64 - 2  # 2^64 - 1 means "leave the cookie alone" (OpenFlow 1.1)
 _FIRST = 0  # before a change that removes the bridge
 _LAST_PORT = 0xFEFF  # OFPP_MAX - 1 of OpenFlow 1.0; Open vSwitch counts from 1
@@ -55,17 +52,17 @@ def _texts(flows: Any) -> list[str]:
     return result
 
 
-class OvsFlow(Kind):
+class OvsFlow(_engine.Kind):
     """See plugins/modules/ovs_flow.py for the meaning of the options."""
 
     name = "ovs_flow"
-    rank = Stage.FLOW
+    rank = _engine.Stage.FLOW
     options = {
-        "bridge": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "cookie": Option(required=True, canonical=_cookie, role=Role.IDENTITY),
-        "name": Option(canonical=values.text, role=Role.POLICY),
-        "state": STATE,
-        "flows": Option(type="list", elements="str", canonical=_texts),
+        "bridge": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "cookie": _options.Option(required=True, canonical=_cookie, role=_options.Role.IDENTITY),
+        "name": _options.Option(canonical=values.text, role=_options.Role.POLICY),
+        "state": _options.STATE,
+        "flows": _options.Option(type="list", elements="str", canonical=_texts),
     }
 
     def label(self, want: Spec) -> str:
@@ -75,7 +72,7 @@ class OvsFlow(Kind):
     def check(self, want: Spec) -> None:
         """A set that is left alone is no set."""
         if want["state"] == "present" and want["flows"] is None:
-            raise InvalidValue("flows is required; an empty list makes sure that there are none")
+            raise _errors.InvalidValue("flows is required; an empty list makes sure that there are none")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the flows with this cookie in the form that ovs-ofctl gives them."""
@@ -91,16 +88,16 @@ class OvsFlow(Kind):
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the flows in the form that ovs-ofctl gives them; raises InvalidValue for a flow it does not take."""
         bridge = want["bridge"]
-        if fake_bridge(node, bridge) is not None:
-            raise Conflict(f"{bridge} is a fake bridge and has no flows; use its parent")
+        if _ovs.fake_bridge(node, bridge) is not None:
+            raise _errors.Conflict(f"{bridge} is a fake bridge and has no flows; use its parent")
         known = node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge)
         if not known and not node.declared("ovs_bridge", bridge):
-            raise Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
+            raise _errors.Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
         wanted = _wanted(node, want)
         _refuse_foreign(node, want, {place: flow for place, (flow, _text) in wanted.items()})
         return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(wanted.values())}
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation: the flows that differ are changed in one bundle with those of the bridge's other sets.
 
         A set that goes leaves the record of its owner to a second one.
@@ -114,15 +111,17 @@ class OvsFlow(Kind):
             "before": [flow for flow in old if flow not in set(new)],
             "after": [flow for flow in new if flow not in set(old)],
         }
-        yield Operation(
-            Stage.DROP_FLOW if desired is None else Stage.FLOW,
+        yield _engine.Operation(
+            _engine.Stage.DROP_FLOW if desired is None else _engine.Stage.FLOW,
             "create" if have is None else "delete" if desired is None else "update",
             partial(_replace, node, spec if desired else {**spec, "flows": []}, have is None and owner is None),
             {"flows": changes} if have is not None and desired is not None else {},
         )
         if desired is None and owner is not None:
             change = partial(_record, spec["bridge"], spec["cookie"], None)
-            yield Operation(Stage.OVSDB, "release the cookie", lambda: node.ovsdb.change(change, _FIRST))
+            yield _engine.Operation(
+                _engine.Stage.OVSDB, "release the cookie", lambda: node.ovsdb.change(change, _FIRST)
+            )
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the sets that are recorded for the owner."""
@@ -132,12 +131,12 @@ class OvsFlow(Kind):
                     yield {"bridge": row.name, "cookie": key[len(_RECORD) :], "state": "absent"}
 
 
-def _owner(bridge: Optional[Row], cookie: str) -> Optional[str]:
+def _owner(bridge: Optional[_ovsdb.Row], cookie: str) -> Optional[str]:
     """Return the recorded owner of a set."""
     return bridge.external_ids.get(_RECORD + cookie) if bridge is not None else None
 
 
-def _record(bridge: str, cookie: str, owner: Optional[str], batch: Batch) -> None:
+def _record(bridge: str, cookie: str, owner: Optional[str], batch: _ovsdb.Batch) -> None:
     """Write or remove the record in a transaction that may remove the bridge itself."""
     row = batch.find("Bridge", bridge)
     ids = {key: value for key, value in row.external_ids.items() if key != _RECORD + cookie}
@@ -161,16 +160,16 @@ def _version(node: Node, bridge: str) -> str:
     row = node.ovsdb.find("Bridge", bridge)
     declared = node.declared("ovs_bridge", bridge) or {}
     spoken = (row.protocols if row is not None else declared.get("protocols")) or []
-    for version in VERSIONS:
+    for version in _openflow.VERSIONS:
         if not spoken or version in spoken:  # without a list, Open vSwitch speaks them all
             return version
-    raise Conflict(
+    raise _errors.Conflict(
         f"bridge {bridge} speaks only {', '.join(sorted(spoken))}, in which flows cannot be changed atomically; "
         "add OpenFlow14 to its protocols first"
     )
 
 
-def _held(node: Node, want: Spec, flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
+def _held(node: Node, want: Spec, flows: Iterable[_openflow.Flow]) -> list[tuple[_openflow.Flow, str]]:
     """Return flows of the bridge with what is shown of them: ports by number, but those that ``want`` names by name."""
     if want["state"] == "absent":
         return [(flow, str(flow)) for flow in flows]
@@ -180,7 +179,7 @@ def _held(node: Node, want: Spec, flows: Iterable[Flow]) -> list[tuple[Flow, str
     return [(flow, texts.get(str(flow), _substituted(str(flow), names))) for flow in flows]
 
 
-def _wanted(node: Node, want: Spec) -> dict[Place, tuple[Flow, str]]:
+def _wanted(node: Node, want: Spec) -> dict[_openflow.Place, tuple[_openflow.Flow, str]]:
     """Return each flow as the bridge will hold it and as it is shown, by its place; raises InvalidValue."""
     bridge, flows = want["bridge"], want["flows"]
     numbers, version = _numbers(node, bridge), _version(node, bridge)
@@ -190,34 +189,36 @@ def _wanted(node: Node, want: Spec) -> dict[Place, tuple[Flow, str]]:
     held = node.openflow.parse(_by_number(flows, numbers), version, flows)
     shown = node.openflow.parse(_by_number(flows, stand_ins), version, flows)
     texts = (_substituted(str(flow), names) for flow in shown)
-    result: dict[Place, tuple[Flow, str]] = {}
+    result: dict[_openflow.Place, tuple[_openflow.Flow, str]] = {}
     for flow, text in zip(held, texts):
         other, _text = result.setdefault(flow.place, (flow, text))
         if other != flow:
-            raise InvalidValue(f"two flows have the same table, priority and match: '{other}' and '{flow}'")
+            raise _errors.InvalidValue(f"two flows have the same table, priority and match: '{other}' and '{flow}'")
     return result
 
 
-def _ordered(flows: Iterable[tuple[Flow, str]]) -> list[str]:
+def _ordered(flows: Iterable[tuple[_openflow.Flow, str]]) -> list[str]:
     """Return what is shown of the flows, in the order in which a packet meets them."""
     return [text for _flow, text in sorted(flows, key=lambda item: (item[0].table, -item[0].priority, item[1]))]
 
 
-def _refuse_foreign(node: Node, want: Spec, flows: Mapping[Place, Flow]) -> None:
+def _refuse_foreign(node: Node, want: Spec, flows: Mapping[_openflow.Place, _openflow.Flow]) -> None:
     """Raise Conflict for a flow of another cookie with the same match, which would be overwritten."""
     bridge = want["bridge"]
     others = [other for other in node.declarations(OvsFlow.name) if other["bridge"] == bridge]
     for other in others:
         if other["cookie"] != want["cookie"]:
             for place in flows.keys() & _wanted(node, other).keys():
-                raise Conflict(f"the set with cookie {other['cookie']} has a flow with the same match: {flows[place]}")
+                raise _errors.Conflict(
+                    f"the set with cookie {other['cookie']} has a flow with the same match: {flows[place]}"
+                )
     if node.ovsdb.find("Bridge", bridge) is None:
         return
     declared = {other["cookie"] for other in others}
     for flow in node.openflow.flows(bridge, _version(node, bridge)):
         cookie = f"{flow.cookie:#x}"
         if flow.place in flows and cookie not in declared and not node.removed(OvsFlow.name, bridge, cookie):
-            raise Conflict(
+            raise _errors.Conflict(
                 f"bridge {bridge} has a flow of another owner (cookie {cookie}) with the same match and priority: "
                 f"'{flow}'; choose another priority, or remove that flow"
             )
@@ -227,7 +228,7 @@ def _ports(node: Node, bridge: str) -> dict[str, int]:
     """Return the OpenFlow port numbers of a bridge by name, -1 for a port that has none."""
     row = node.ovsdb.find("Bridge", bridge)
     rows = [interface for port in row.ports for interface in port.interfaces] if row is not None else []
-    return {interface.name: optional(interface.ofport, -1) for interface in rows}
+    return {interface.name: _ovs.optional(interface.ofport, -1) for interface in rows}
 
 
 def _coming(node: Node, bridge: str) -> set[str]:
@@ -239,7 +240,9 @@ def _coming(node: Node, bridge: str) -> set[str]:
     for tunnel in node.declarations("ovs_tunnel"):
         if tunnel["bridge"] == bridge:
             remotes = tunnel["remotes"]
-            names.update([tunnel["name"]] if remotes is None else [port_name(tunnel["name"], one) for one in remotes])
+            names.update(
+                [tunnel["name"]] if remotes is None else [ovs_tunnel.port_name(tunnel["name"], one) for one in remotes]
+            )
     return names
 
 
@@ -257,7 +260,7 @@ def _stand_ins(names: Iterable[str]) -> dict[str, int]:
 
 def _refuse_unnumbered(flows: Iterable[str], ports: Iterable[str], numbers: Mapping[str, int], bridge: str) -> None:
     for name in sorted(_named(flows) & set(ports) - numbers.keys()):
-        raise Conflict(
+        raise _errors.Conflict(
             f"port {name} of bridge {bridge} has no OpenFlow port number; its device is missing, or this run removes it"
         )
 

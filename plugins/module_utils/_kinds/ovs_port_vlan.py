@@ -11,25 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Change, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs_interface as interface
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
-    OWNER_KEY,
-    UPLINK_KEY,
-    detachment,
-    external_ids,
-    fake_bridge,
-    is_tunnel,
-    optional,
-    owned_rows,
-    with_marks,
-    without_marks,
-)
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _MODES = ("access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel")
 _TAGGED_MODES = ("access", "native-tagged", "native-untagged", "dot1q-tunnel")
@@ -46,34 +34,34 @@ def _trunks(value: Any) -> Any:
     return values.vlan_set(value, lowest=0)  # 0 stands for untagged frames
 
 
-class OvsPortVlan(Kind):
+class OvsPortVlan(_engine.Kind):
     """See plugins/modules/ovs_port_vlan.py for the meaning of the options."""
 
     name = "ovs_port_vlan"
-    rank = Stage.OVSDB
+    rank = _engine.Stage.OVSDB
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "state": STATE,
-        "bridge": Option(canonical=values.interface_name),
-        "mode": Option(choices=_MODES),
-        "tag": Option(type="int", canonical=values.vlan_id),
-        "trunks": Option(type="raw", canonical=_trunks),
-        "cvlans": Option(type="list", elements="int", canonical=values.vlan_set),
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "bridge": _options.Option(canonical=values.interface_name),
+        "mode": _options.Option(choices=_MODES),
+        "tag": _options.Option(type="int", canonical=values.vlan_id),
+        "trunks": _options.Option(type="raw", canonical=_trunks),
+        "cvlans": _options.Option(type="list", elements="int", canonical=values.vlan_set),
         **interface.OPTIONS,
-        "interfaces": Option(
+        "interfaces": _options.Option(
             type="list",
             elements="dict",
-            options={"name": Option(required=True, canonical=values.interface_name), **interface.OPTIONS},
+            options={"name": _options.Option(required=True, canonical=values.interface_name), **interface.OPTIONS},
         ),
-        "bond_mode": Option(choices=("active-backup", "balance-slb", "balance-tcp")),
-        "lacp": Option(choices=("off", "active", "passive")),
-        "bond_updelay": Option(type="int", canonical=values.integer(0, _MAX_DELAY)),
-        "bond_downdelay": Option(type="int", canonical=values.integer(0, _MAX_DELAY)),
-        "protected": Option(type="bool"),
-        "external_ids": Option(type="dict", canonical=external_ids),
-        "other_config": Option(type="dict", canonical=values.string_map),
-        "move": Option(type="bool", default=False, role=Role.POLICY),
-        "device_required": Option(type="bool", default=True, role=Role.POLICY),
+        "bond_mode": _options.Option(choices=("active-backup", "balance-slb", "balance-tcp")),
+        "lacp": _options.Option(choices=("off", "active", "passive")),
+        "bond_updelay": _options.Option(type="int", canonical=values.integer(0, _MAX_DELAY)),
+        "bond_downdelay": _options.Option(type="int", canonical=values.integer(0, _MAX_DELAY)),
+        "protected": _options.Option(type="bool"),
+        "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
+        "other_config": _options.Option(type="dict", canonical=values.string_map),
+        "move": _options.Option(type="bool", default=False, role=_options.Role.POLICY),
+        "device_required": _options.Option(type="bool", default=True, role=_options.Role.POLICY),
     }
 
     def check(self, want: Spec) -> None:
@@ -81,9 +69,9 @@ class OvsPortVlan(Kind):
         if want["state"] == "absent":
             return
         if want["bridge"] is None:
-            raise InvalidValue("bridge is required")
+            raise _errors.InvalidValue("bridge is required")
         if want["bond_mode"] == "balance-tcp" and want["lacp"] == "off":
-            raise InvalidValue("bond_mode balance-tcp needs lacp active or passive")
+            raise _errors.InvalidValue("bond_mode balance-tcp needs lacp active or passive")
         if want["interfaces"] is None:
             interface.check(want)
             return
@@ -95,21 +83,21 @@ class OvsPortVlan(Kind):
         bridge = node.ovsdb.bridge_of(want["name"])
         if port is None or bridge is None:
             return None
-        spec = {"name": port.name, "bridge": bridge.name, **_observed_vlans(port)}
-        fake = fake_bridge(node, want["bridge"]) if want["bridge"] else None
+        spec = {"name": want["name"], "bridge": bridge.name, **_observed_vlans(port)}
+        fake = _ovs.fake_bridge(node, want["bridge"]) if want["bridge"] else None
         if fake is not None and node.ovsdb.bridge_of(fake.name) == bridge and fake.tag == port.tag:
             spec["bridge"] = fake.name
         interfaces = [{"name": row.name, **interface.observe(row)} for row in port.interfaces]
-        if len(interfaces) == 1 and interfaces[0]["name"] == port.name:
+        if len(interfaces) == 1 and interfaces[0]["name"] == want["name"]:
             spec.update(interfaces[0])
         else:
             spec["interfaces"] = sorted(interfaces, key=lambda item: str(item["name"]))
-            spec["bond_mode"] = optional(port.bond_mode, "active-backup")
-            spec["lacp"] = optional(port.lacp, "off")
+            spec["bond_mode"] = _ovs.optional(port.bond_mode, "active-backup")
+            spec["lacp"] = _ovs.optional(port.lacp, "off")
             spec["bond_updelay"] = port.bond_updelay
             spec["bond_downdelay"] = port.bond_downdelay
         spec["protected"] = port.protected
-        spec["external_ids"] = without_marks(port.external_ids)
+        spec["external_ids"] = _ovs.without_marks(port.external_ids)
         spec["other_config"] = dict(port.other_config)
         return spec
 
@@ -121,7 +109,9 @@ class OvsPortVlan(Kind):
         kept.update({name: want[name] for name in base if want[name] is not None})
         fake_vlan = _fake_vlan(node, want["bridge"])
         if fake_vlan is not None and (want["mode"] not in (None, "access") or want["tag"] not in (None, fake_vlan)):
-            raise Conflict(f"the fake bridge {want['bridge']} gives its ports access to VLAN {fake_vlan} and no other")
+            raise _errors.Conflict(
+                f"the fake bridge {want['bridge']} gives its ports access to VLAN {fake_vlan} and no other"
+            )
         vlans = _desired_vlans(have, want if fake_vlan is None else {**want, "mode": "access", "tag": fake_vlan})
         return {
             "name": want["name"],
@@ -131,23 +121,23 @@ class OvsPortVlan(Kind):
             **kept,
         }
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which joins the OVSDB transaction; a patch that moves is detached before."""
-        changes = differences(have, desired)
+        changes = _engine.differences(have, desired)
         if desired is None:
             have = cast(Spec, have)  # not both are None
             row = node.ovsdb.bridge_of(have["name"])
-            if row.name == have["name"] or fake_bridge(node, have["name"]) is not None:
-                raise Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
+            if row.name == have["name"] or _ovs.fake_bridge(node, have["name"]) is not None:
+                raise _errors.Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
             change, action = _delete(row.name, have["name"]), "delete"
         else:
             bridge, action = _real_bridge(node, desired["bridge"]), "update" if have else "create"
             options = set(changes) if have else set(desired)
             if have is not None and bridge != node.ovsdb.bridge_of(have["name"]).name:
                 options.add("type")
-                yield from detachment(node, [node.ovsdb.find("Port", have["name"])], bridge)
+                yield from _ovs.detachment(node, [node.ovsdb.find("Port", have["name"])], bridge)
             change = _write(desired, options, bridge, node.settings.owner)
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report the interfaces that Open vSwitch could not open."""
@@ -157,8 +147,8 @@ class OvsPortVlan(Kind):
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked ports, less those of other kinds: bridges' own, fake bridges, tunnels, uplinks."""
-        for row in owned_rows(node, "Port", owner):
-            other = row.fake_bridge or is_tunnel(row) or UPLINK_KEY in row.external_ids
+        for row in _ovs.owned_rows(node, "Port", owner):
+            other = row.fake_bridge or _ovs.is_tunnel(row) or _ovs.UPLINK_KEY in row.external_ids
             if not (other or node.ovsdb.find("Bridge", row.name)):
                 yield {"name": row.name, "state": "absent"}
 
@@ -166,30 +156,34 @@ class OvsPortVlan(Kind):
 def _check_bond(want: Spec) -> None:
     own = sorted(name for name in interface.OPTIONS if want[name] is not None)
     if own:
-        raise InvalidValue(f"with interfaces, {', '.join(own)} belongs to an entry of the list")
+        raise _errors.InvalidValue(f"with interfaces, {', '.join(own)} belongs to an entry of the list")
     names = [item["name"] for item in want["interfaces"]]
     if len(set(names)) < 2:
-        raise InvalidValue("interfaces makes a bond and needs two different ones; leave it out for a single interface")
+        raise _errors.InvalidValue(
+            "interfaces makes a bond and needs two different ones; leave it out for a single interface"
+        )
     if len(set(names)) < len(names):
-        raise InvalidValue("interfaces names one of them twice")
+        raise _errors.InvalidValue("interfaces names one of them twice")
     for item in want["interfaces"]:
         interface.check(item)
         if item["type"] == "patch":
-            raise InvalidValue("a patch port cannot be part of a bond")
+            raise _errors.InvalidValue("a patch port cannot be part of a bond")
 
 
 def _check_place(node: Node, have: Optional[Spec], want: Spec) -> None:
     """Refuse an unknown bridge, a bridge's name, and a move that was not asked for."""
     name, bridge = want["name"], want["bridge"]
-    if fake_bridge(node, name) is not None:
-        raise Conflict("it is a fake bridge; manage it with ovs_bridge")
+    if _ovs.fake_bridge(node, name) is not None:
+        raise _errors.Conflict("it is a fake bridge; manage it with ovs_bridge")
     if have is None and (node.ovsdb.find("Bridge", name) or node.declared("ovs_bridge", name)):
-        raise Conflict(f"{name} is a bridge; it cannot be a port as well")
-    known = node.ovsdb.find("Bridge", bridge) is not None or fake_bridge(node, bridge) is not None
+        raise _errors.Conflict(f"{name} is a bridge; it cannot be a port as well")
+    known = node.ovsdb.find("Bridge", bridge) is not None or _ovs.fake_bridge(node, bridge) is not None
     if node.removed("ovs_bridge", bridge) or not (known or node.declared("ovs_bridge", bridge)):
-        raise Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
+        raise _errors.Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
     if have is not None and have["bridge"] != bridge and not want["move"]:
-        raise Conflict(f"port {name} belongs to bridge {have['bridge']}, not {bridge}; set move: true to move it")
+        raise _errors.Conflict(
+            f"port {name} belongs to bridge {have['bridge']}, not {bridge}; set move: true to move it"
+        )
 
 
 def _fake_vlan(node: Node, bridge: str) -> Optional[int]:
@@ -197,7 +191,7 @@ def _fake_vlan(node: Node, bridge: str) -> Optional[int]:
     declared = node.declared("ovs_bridge", bridge)
     if declared is not None and declared["vlan"] is not None:
         return int(declared["vlan"])
-    fake = fake_bridge(node, bridge)
+    fake = _ovs.fake_bridge(node, bridge)
     return int(fake.tag[0]) if fake is not None and fake.tag else None
 
 
@@ -206,12 +200,12 @@ def _real_bridge(node: Node, bridge: str) -> str:
     declared = node.declared("ovs_bridge", bridge)
     if declared is not None and declared["parent"]:
         return str(declared["parent"])
-    return str(node.ovsdb.bridge_of(bridge).name) if fake_bridge(node, bridge) is not None else bridge
+    return str(node.ovsdb.bridge_of(bridge).name) if _ovs.fake_bridge(node, bridge) is not None else bridge
 
 
-def _observed_vlans(port: Row) -> Spec:
-    tag = optional(port.tag, None) or None
-    mode = optional(port.vlan_mode, "access" if tag else "trunk")
+def _observed_vlans(port: _ovsdb.Row) -> Spec:
+    tag = _ovs.optional(port.tag, None) or None
+    mode = _ovs.optional(port.vlan_mode, "access" if tag else "trunk")
     return {
         "mode": mode,
         "tag": tag if mode in _TAGGED_MODES else None,
@@ -229,7 +223,7 @@ def _desired_mode(have: Optional[Spec], want: Spec) -> str:
         mode = "access"
     if want["trunks"] is not None and mode not in _TRUNKING_MODES:
         if want["tag"] is not None:
-            raise InvalidValue("tag and trunks together need mode native-tagged or native-untagged")
+            raise _errors.InvalidValue("tag and trunks together need mode native-tagged or native-untagged")
         mode = "trunk"
     return str(mode)
 
@@ -245,12 +239,12 @@ def _desired_vlans(have: Optional[Spec], want: Spec) -> Spec:
         if want[name] is not None and mode not in modes
     ]
     if unused:
-        raise InvalidValue(f"mode {mode} has no {' and no '.join(unused)}")
+        raise _errors.InvalidValue(f"mode {mode} has no {' and no '.join(unused)}")
     if mode in _TAGGED_MODES and tag is None:
-        raise InvalidValue(f"mode {mode} needs tag")
+        raise _errors.InvalidValue(f"mode {mode} needs tag")
     if mode in _TRUNKING_MODES and trunks is None:
         if want["mode"] is not None:
-            raise InvalidValue(f"mode {mode} needs trunks: a list of VLANs, or the word all")
+            raise _errors.InvalidValue(f"mode {mode} needs trunks: a list of VLANs, or the word all")
         trunks = "all"
     cvlans = want["cvlans"] if want["cvlans"] is not None else present.get("cvlans") or []
     return {
@@ -268,11 +262,11 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
     bond_options = {name: want[name] for name in _BOND_DEFAULTS if want[name] is not None}
     if want["interfaces"] is None and not old:
         if bond_options:
-            raise InvalidValue(f"{', '.join(bond_options)} belongs to a bond; list its interfaces")
+            raise _errors.InvalidValue(f"{', '.join(bond_options)} belongs to a bond; list its interfaces")
         single = {name: present[name] for name in interface.OPTIONS} if have else None
         return interface.desired(node, port, port, single, want)
     if want["interfaces"] is None and any(want[name] is not None for name in interface.OPTIONS):
-        raise Conflict(f"it is a bond of {', '.join(old)}; set options of an interface in the list interfaces")
+        raise _errors.Conflict(f"it is a bond of {', '.join(old)}; set options of an interface in the list interfaces")
     if "interfaces" not in present and have:
         old[port] = {"name": port, **{name: present[name] for name in interface.OPTIONS}}
     items = want["interfaces"] if want["interfaces"] is not None else list(old.values())
@@ -286,22 +280,22 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
     }
 
 
-def _delete(bridge: str, name: str) -> Change:
-    def change(batch: Batch) -> None:
+def _delete(bridge: str, name: str) -> _ovsdb.Change:
+    def change(batch: _ovsdb.Batch) -> None:
         batch.find("Bridge", bridge).delvalue("ports", batch.find("Port", name))
 
     return change
 
 
-def _write(desired: Spec, options: set[str], bridge: str, owner: str) -> Change:
+def _write(desired: Spec, options: set[str], bridge: str, owner: str) -> _ovsdb.Change:
     """Return a change that makes the port, or writes these options of it."""
 
-    def change(batch: Batch) -> None:
+    def change(batch: _ovsdb.Batch) -> None:
         name = desired["name"]
         port = batch.find("Port", name)
         holder = batch.bridge_of(name)
         if port is None:
-            port = batch.insert("Port", name=name, external_ids={OWNER_KEY: owner})
+            port = batch.insert("Port", name=name, external_ids={_ovs.OWNER_KEY: owner})
         current = list(getattr(port, "interfaces", ()))
         if options & {"interfaces", *interface.OPTIONS}:
             items = desired.get("interfaces") or [desired]
@@ -317,7 +311,7 @@ def _write(desired: Spec, options: set[str], bridge: str, owner: str) -> Change:
     return change
 
 
-def _write_columns(port: Row, desired: Spec, options: set[str]) -> None:
+def _write_columns(port: _ovsdb.Row, desired: Spec, options: set[str]) -> None:
     if options & {"mode", "tag", "trunks", "cvlans"}:
         port.vlan_mode = [] if desired["trunks"] == "all" and desired["mode"] == "trunk" else desired["mode"]
         port.tag = desired["tag"] or []
@@ -327,4 +321,4 @@ def _write_columns(port: Row, desired: Spec, options: set[str]) -> None:
         if name in options and desired.get(name) is not None:
             setattr(port, name, desired[name])
     if "external_ids" in options:
-        port.external_ids = with_marks(desired["external_ids"], port)
+        port.external_ids = _ovs.with_marks(desired["external_ids"], port)

@@ -13,23 +13,12 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Batch, Row
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._ovs import (
-    MESH_KEY,
-    OWNER_KEY,
-    detachment,
-    external_ids,
-    interface_problems,
-    is_tunnel,
-    owned_rows,
-    with_marks,
-    without_marks,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _TYPES = ("gre", "vxlan", "geneve")
 _PORTS = {"gre": None, "vxlan": 4789, "geneve": 6081}  # default UDP destination ports; GRE has none
@@ -78,28 +67,28 @@ def port_name(mesh: str, remote: str) -> str:
     return f"{mesh}-{digest.hex()}"
 
 
-class OvsTunnel(Kind):
+class OvsTunnel(_engine.Kind):
     """See plugins/modules/ovs_tunnel.py for the meaning of the options."""
 
     name = "ovs_tunnel"
-    rank = Stage.OVSDB
+    rank = _engine.Stage.OVSDB
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "state": STATE,
-        "bridge": Option(canonical=values.interface_name),
-        "type": Option(choices=_TYPES),
-        "remote": Option(canonical=_endpoint),
-        "remotes": Option(type="list", elements="str", canonical=values.unique(_endpoint)),
-        "local_ip": Option(canonical=lambda address: address and _endpoint(address)),
-        "key": Option(canonical=_key, public=True),
-        "dst_port": Option(type="int", canonical=values.port_number),
-        "ttl": Option(canonical=_byte),
-        "tos": Option(canonical=_byte),
-        "csum": Option(type="bool"),
-        "df_default": Option(type="bool"),
-        "bfd": Option(type="dict", canonical=_bfd),
-        "protected": Option(type="bool"),
-        "external_ids": Option(type="dict", canonical=external_ids),
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "bridge": _options.Option(canonical=values.interface_name),
+        "type": _options.Option(choices=_TYPES),
+        "remote": _options.Option(canonical=_endpoint),
+        "remotes": _options.Option(type="list", elements="str", canonical=values.unique(_endpoint)),
+        "local_ip": _options.Option(canonical=lambda address: address and _endpoint(address)),
+        "key": _options.Option(canonical=_key, public=True),
+        "dst_port": _options.Option(type="int", canonical=values.port_number),
+        "ttl": _options.Option(canonical=_byte),
+        "tos": _options.Option(canonical=_byte),
+        "csum": _options.Option(type="bool"),
+        "df_default": _options.Option(type="bool"),
+        "bfd": _options.Option(type="dict", canonical=_bfd),
+        "protected": _options.Option(type="bool"),
+        "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
     }
 
     def check(self, want: Spec) -> None:
@@ -108,20 +97,24 @@ class OvsTunnel(Kind):
             return
         for name in ("bridge", "type"):
             if want[name] is None:
-                raise InvalidValue(f"{name} is required")
+                raise _errors.InvalidValue(f"{name} is required")
         if (want["remote"] is None) == (want["remotes"] is None):
-            raise InvalidValue("exactly one of remote (a single tunnel) and remotes (a mesh) is required")
+            raise _errors.InvalidValue("exactly one of remote (a single tunnel) and remotes (a mesh) is required")
         if want["remotes"] is not None and len(want["name"]) > _MAX_MESH_NAME:
-            raise InvalidValue(f"the name of a mesh must have at most {_MAX_MESH_NAME} characters")
+            raise _errors.InvalidValue(f"the name of a mesh must have at most {_MAX_MESH_NAME} characters")
         if want["type"] == "gre" and want["dst_port"] is not None:
-            raise InvalidValue("gre has no dst_port")
+            raise _errors.InvalidValue("gre has no dst_port")
         if want["key"] not in (None, "", "flow") and int(want["key"]) > _MAX_KEY[want["type"]]:
-            raise InvalidValue(f"key must be at most {_MAX_KEY[want['type']]} for {want['type']}, not {want['key']}")
+            raise _errors.InvalidValue(
+                f"key must be at most {_MAX_KEY[want['type']]} for {want['type']}, not {want['key']}"
+            )
         for remote in _remotes(want):
             if want["local_ip"] and values.family(remote) != values.family(want["local_ip"]):
-                raise InvalidValue(f"local_ip {want['local_ip']} and remote {remote} are not of one address family")
+                raise _errors.InvalidValue(
+                    f"local_ip {want['local_ip']} and remote {remote} are not of one address family"
+                )
             if remote == want["local_ip"]:
-                raise InvalidValue(f"remote {remote} is local_ip itself")
+                raise _errors.InvalidValue(f"remote {remote} is local_ip itself")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the port or the mesh. An option on which the ports of a mesh differ is shown per port."""
@@ -147,46 +140,46 @@ class OvsTunnel(Kind):
         """Return the tunnel as it will be; raises Conflict for what Open vSwitch would refuse."""
         known = node.ovsdb.find("Bridge", want["bridge"]) is not None and not node.removed("ovs_bridge", want["bridge"])
         if not known and not node.declared("ovs_bridge", want["bridge"]):
-            raise Conflict(f"bridge {want['bridge']} does not exist; declare it with ovs_bridge")
+            raise _errors.Conflict(f"bridge {want['bridge']} does not exist; declare it with ovs_bridge")
         if have is not None and (have["remote"] is None) != (want["remote"] is None):
-            raise Conflict("a single tunnel cannot become a mesh, nor the other way round; remove it first")
+            raise _errors.Conflict("a single tunnel cannot become a mesh, nor the other way round; remove it first")
         result = _complete(want, have if want["remotes"] != [] else None)
         _refuse_foreign_ports(node, result)
         _refuse_twins(node, result)
         return result
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which joins the OVSDB transaction; tunnels that move are detached before."""
-        changes = differences(have, desired)
+        changes = _engine.differences(have, desired)
         action = "create" if have is None else "delete" if desired is None else "update"
         there = _ports(node, (desired or have or {})["name"])
         ports, kept = set(there), _port_remotes(desired) if desired is not None else {}
         if desired is not None:
-            yield from detachment(node, [row for name, row in there.items() if name in kept], desired["bridge"])
+            yield from _ovs.detachment(node, [row for name, row in there.items() if name in kept], desired["bridge"])
 
-        def change(batch: Batch) -> None:
+        def change(batch: _ovsdb.Batch) -> None:
             for name in sorted(ports - set(kept)):
                 batch.bridge_of(name).delvalue("ports", batch.find("Port", name))
             for name, remote in kept.items():
                 _write(batch, name, {**(desired or {}), "remote": remote}, node.settings.owner)
 
-        yield Operation(Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report the tunnel ports that Open vSwitch could not make."""
         for port in _ports(node, want["name"]).values():
-            yield from interface_problems(port.interfaces[0])
+            yield from _ovs.interface_problems(port.interfaces[0])
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked tunnels, a mesh once."""
-        rows = [row for row in owned_rows(node, "Port", owner) if is_tunnel(row)]
-        for name in sorted({row.external_ids.get(MESH_KEY, row.name) for row in rows}):
+        rows = [row for row in _ovs.owned_rows(node, "Port", owner) if _ovs.is_tunnel(row)]
+        for name in sorted({row.external_ids.get(_ovs.MESH_KEY, row.name) for row in rows}):
             yield {"name": name, "state": "absent"}
 
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports that somebody else has put into the mesh."""
         for name, row in _ports(node, want["name"]).items():
-            if row.external_ids.get(OWNER_KEY) != node.settings.owner:
+            if row.external_ids.get(_ovs.OWNER_KEY) != node.settings.owner:
                 yield f"port {name}"
 
 
@@ -219,17 +212,17 @@ def _port_remotes(spec: Spec) -> dict[str, str]:
     return {port_name(spec["name"], remote): remote for remote in spec["remotes"]}
 
 
-def _ports(node: Node, name: str) -> dict[str, Row]:
+def _ports(node: Node, name: str) -> dict[str, _ovsdb.Row]:
     """Return the ports that make up the tunnel: the one of that name, or those marked as parts of the mesh."""
     single = node.ovsdb.find("Port", name)
     if single is not None and any("remote_ip" in interface.options for interface in single.interfaces):
         return {name: single}
     prefix = name + "-"
     ports = (row for row in node.ovsdb.rows("Port") if row.name.startswith(prefix))
-    return {row.name: row for row in ports if row.external_ids.get(MESH_KEY) == name}
+    return {row.name: row for row in ports if row.external_ids.get(_ovs.MESH_KEY) == name}
 
 
-def _observed(node: Node, port: Row) -> Spec:
+def _observed(node: Node, port: _ovsdb.Row) -> Spec:
     interface = port.interfaces[0]
     options = dict(interface.options)
     spec = {"remote": _address(options.get("remote_ip", "")), "type": interface.type}
@@ -243,7 +236,7 @@ def _observed(node: Node, port: Row) -> Spec:
     spec["bridge"] = node.ovsdb.bridge_of(port.name).name
     spec["bfd"] = dict(interface.bfd)
     spec["protected"] = port.protected
-    spec["external_ids"] = without_marks(port.external_ids)
+    spec["external_ids"] = _ovs.without_marks(port.external_ids)
     return spec
 
 
@@ -259,7 +252,9 @@ def _refuse_foreign_ports(node: Node, desired: Spec) -> None:
     own = _ports(node, desired["name"])
     for name in _port_remotes(desired):
         if name not in own and node.ovsdb.find("Port", name) is not None and not node.removed("ovs_port_vlan", name):
-            raise Conflict(f"a port {name} that is no part of it is on bridge {node.ovsdb.bridge_of(name).name}")
+            raise _errors.Conflict(
+                f"a port {name} that is no part of it is on bridge {node.ovsdb.bridge_of(name).name}"
+            )
 
 
 def _identities(spec: Spec) -> dict[tuple[Any, ...], str]:
@@ -284,7 +279,7 @@ def _refuse_twins(node: Node, desired: Spec) -> None:
 def _raise_twin(wanted: dict[tuple[Any, ...], str], others: dict[tuple[Any, ...], str], other: str) -> None:
     for identity in wanted.keys() & others.keys():
         kind, local, key, port, remote = identity
-        raise Conflict(
+        raise _errors.Conflict(
             f"tunnel {other} has the same type {kind}, local_ip {local or 'any'}, remote {remote}, key {key or 'none'} "
             f"and dst_port {port or 'none'}; give one of them another key"
         )
@@ -293,16 +288,16 @@ def _raise_twin(wanted: dict[tuple[Any, ...], str], others: dict[tuple[Any, ...]
 def _goes(node: Node, port: str) -> bool:
     """Tell whether this run removes or rewrites the tunnel port."""
     mesh = node.ovsdb.find("Port", port)
-    names = {port, mesh.external_ids.get(MESH_KEY) if mesh is not None else None}
+    names = {port, mesh.external_ids.get(_ovs.MESH_KEY) if mesh is not None else None}
     return any(node.removed("ovs_tunnel", name) or node.declared("ovs_tunnel", name) for name in names)
 
 
-def _write(batch: Batch, name: str, spec: Spec, owner: str) -> None:
+def _write(batch: _ovsdb.Batch, name: str, spec: Spec, owner: str) -> None:
     """Make the port or write what differs. A tunnel is changed in place, so that its packets go on."""
     port, interface = batch.find("Port", name), batch.find("Interface", name)
     if port is None:
         interface = batch.insert("Interface", name=name, type=spec["type"])
-        marks = {OWNER_KEY: owner, **({MESH_KEY: spec["name"]} if spec["remotes"] is not None else {})}
+        marks = {_ovs.OWNER_KEY: owner, **({_ovs.MESH_KEY: spec["name"]} if spec["remotes"] is not None else {})}
         port = batch.insert("Port", name=name, interfaces=[interface], external_ids=marks)
         batch.find("Bridge", spec["bridge"]).addvalue("ports", port)
     elif batch.bridge_of(name).name != spec["bridge"]:
@@ -310,10 +305,10 @@ def _write(batch: Batch, name: str, spec: Spec, owner: str) -> None:
         batch.find("Bridge", spec["bridge"]).addvalue("ports", port)
     columns = {"type": spec["type"], "options": _interface_options(spec, getattr(interface, "options", {}))}
     _set(interface, {**columns, "bfd": spec["bfd"]})
-    _set(port, {"protected": spec["protected"], "external_ids": with_marks(spec["external_ids"], port)})
+    _set(port, {"protected": spec["protected"], "external_ids": _ovs.with_marks(spec["external_ids"], port)})
 
 
-def _set(row: Row, columns: dict[str, Any]) -> None:
+def _set(row: _ovsdb.Row, columns: dict[str, Any]) -> None:
     """Write the columns that differ."""
     for column, value in columns.items():
         if getattr(row, column, None) != value:

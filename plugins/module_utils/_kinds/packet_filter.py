@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Item
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _drop_table as drop_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _NEW: Spec = {"isolated_interfaces": [], "blocked": []}
 
@@ -36,22 +34,22 @@ def _blocked(items: list[Spec]) -> list[Spec]:
     return result
 
 
-class PacketFilter(Kind):
+class PacketFilter(_engine.Kind):
     """See plugins/modules/packet_filter.py for the meaning of the options."""
 
     name = "packet_filter"
-    rank = Stage.NAT
+    rank = _engine.Stage.NAT
     options = {
-        "name": Option(default="filter", canonical=values.word, role=Role.IDENTITY),
-        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
-        "state": STATE,
-        "isolated_interfaces": Option(type="list", elements="str", canonical=_isolated),
-        "blocked": Option(
+        "name": _options.Option(default="filter", canonical=values.word, role=_options.Role.IDENTITY),
+        "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
+        "isolated_interfaces": _options.Option(type="list", elements="str", canonical=_isolated),
+        "blocked": _options.Option(
             type="list",
             elements="dict",
             options={
-                "interface": Option(required=True, canonical=values.interface_name),
-                "destinations": Option(
+                "interface": _options.Option(required=True, canonical=values.interface_name),
+                "destinations": _options.Option(
                     type="list", elements="str", required=True, canonical=values.unique(values.network)
                 ),
             },
@@ -67,7 +65,7 @@ class PacketFilter(Kind):
         tables = {family: node.nft.table(namespace, family, table) for family in drop_table.FAMILIES}
         for family, items in tables.items():
             if items is not None and not own_table.is_ours(items):
-                raise Conflict(
+                raise _errors.Conflict(
                     f"the nft table {family} {table} exists and is not ours (it has no chain {own_table.MARK}); "
                     "choose another name or remove it"
                 )
@@ -78,22 +76,22 @@ class PacketFilter(Kind):
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """The interfaces need not be there: a filter waits for them."""
         if not node.netlink.namespace_exists(want["namespace"]):
-            raise Conflict("the namespace does not exist; declare it with netns_router")
+            raise _errors.Conflict("the namespace does not exist; declare it with netns_router")
         if have is None and want["isolated_interfaces"] is None and want["blocked"] is None:
-            raise InvalidValue("isolated_interfaces or blocked is required")
+            raise _errors.InvalidValue("isolated_interfaces or blocked is required")
         return {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation: the tables are replaced, or removed, as a whole and together."""
         spec = desired or have
         if spec is None:
             return
         namespace, table = spec["namespace"], drop_table.table_name(spec["name"])
-        present: dict[str, list[Item]] = {}
+        present: dict[str, list[_nft.Item]] = {}
         for family in drop_table.FAMILIES if have is not None else ():  # a new filter's namespace may be new, too
             present[family] = node.nft.table(namespace, family, table) or []
 
-        def load(tables: dict[str, list[Item]]) -> None:
+        def load(tables: dict[str, list[_nft.Item]]) -> None:
             for family in drop_table.FAMILIES:
                 if tables.get(family):
                     node.nft.replace(namespace, family, table, tables[family])
@@ -101,12 +99,12 @@ class PacketFilter(Kind):
                     node.nft.delete(namespace, family, table)
 
         if desired is None:
-            yield Operation(Stage.DROP_NAT, "delete", lambda: load({}))
+            yield _engine.Operation(_engine.Stage.DROP_NAT, "delete", lambda: load({}))
             return
         owner = own_table.owner(present.get(drop_table.IP, [])) or node.settings.owner
         tables = {family: drop_table.build(family, desired, owner) for family in drop_table.FAMILIES}
         action = "create" if have is None else "update"
-        yield Operation(Stage.NAT, action, lambda: load(tables), differences(have, desired))
+        yield _engine.Operation(_engine.Stage.NAT, action, lambda: load(tables), _engine.differences(have, desired))
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the filters whose mark names the owner, in all namespaces."""

@@ -13,28 +13,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Optional, cast
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._namespaces import where
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import (
-    MARK,
-    Link,
-    unfinished_group,
-)
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Stage, differences
-from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _END = {
-    "mtu": Option(type="int", canonical=values.mtu),
-    "mac": Option(canonical=values.mac),
-    "up": Option(type="bool"),
-    "master": Option(canonical=lambda name: name and values.interface_name(name)),
-    "tx_checksum": Option(type="bool"),
+    "mtu": _options.Option(type="int", canonical=values.mtu),
+    "mac": _options.Option(canonical=values.mac),
+    "up": _options.Option(type="bool"),
+    "master": _options.Option(canonical=lambda name: name and values.interface_name(name)),
+    "tx_checksum": _options.Option(type="bool"),
 }
 _PEER = {
-    "name": Option(required=True, canonical=values.interface_name),
-    "namespace": Option(canonical=values.object_name),
+    "name": _options.Option(required=True, canonical=values.interface_name),
+    "namespace": _options.Option(canonical=values.object_name),
     **_END,
 }
 _DEFAULTS: Spec = {"mtu": 1500, "up": True, "master": "", "tx_checksum": True}  # of a new end
@@ -45,7 +39,7 @@ class End:
     """An end that is there."""
 
     namespace: Optional[str]
-    link: Link
+    link: _netlink_model.Link
 
     @property
     def place(self) -> tuple[Optional[str], str]:
@@ -65,29 +59,29 @@ def _place(end: Spec) -> tuple[Optional[str], str]:
 
 
 def _called(place: tuple[Optional[str], str]) -> str:
-    return place[1] + where(place[0])
+    return place[1] + _namespaces.where(place[0])
 
 
-class VethPair(Kind):
+class VethPair(_engine.Kind):
     """See plugins/modules/veth_pair.py for the meaning of the options."""
 
     name = "veth_pair"
-    rank = Stage.LINK
+    rank = _engine.Stage.LINK
     options = {
-        "name": Option(required=True, canonical=values.interface_name, role=Role.IDENTITY),
-        "namespace": Option(canonical=values.object_name, role=Role.IDENTITY),
-        "state": STATE,
+        "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
+        "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
+        "state": _options.STATE,
         **_END,
-        "peer": Option(type="dict", options=_PEER, partial=True),
+        "peer": _options.Option(type="dict", options=_PEER, partial=True),
     }
 
     def check(self, want: Spec) -> None:
         """A pair has two ends."""
         if want["peer"] is None:
             if want["state"] == "present":
-                raise InvalidValue("peer is required; it names the other end")
+                raise _errors.InvalidValue("peer is required; it names the other end")
         elif _place(want["peer"]) == _place(want):
-            raise InvalidValue("peer must be another interface than the one it is the peer of")
+            raise _errors.InvalidValue("peer must be another interface than the one it is the peer of")
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the pair, also when only its other end is where it should be.
@@ -115,24 +109,30 @@ class VethPair(Kind):
         old = have if have is not None and not have["unfinished"] else {"peer": {}}
         return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"]), "unfinished": False}
 
-    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
+    def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """A pair is made, changed and removed as a whole; the userspace datapath is told of a new device."""
-        changes = differences(have, desired, self.options)
+        changes = _engine.differences(have, desired, self.options)
         if have is not None and (desired is None or _loses_its_namespace(node, have)):
             gone = have
-            yield Operation(
-                Stage.DROP_LINK, "delete", lambda: _delete(node, gone), predict=lambda: _predict_gone(node, gone)
+            yield _engine.Operation(
+                _engine.Stage.DROP_LINK,
+                "delete",
+                lambda: _delete(node, gone),
+                predict=lambda: _predict_gone(node, gone),
             )
             have = None
         if desired is None:
             return
         if have is None:
-            yield Operation(
-                Stage.LINK, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
+            yield _engine.Operation(
+                _engine.Stage.LINK,
+                "create",
+                lambda: _create(node, desired),
+                predict=lambda: _predict(node, None, desired),
             )
         elif "name" in have and "name" in have["peer"]:
-            yield Operation(
-                Stage.LINK,
+            yield _engine.Operation(
+                _engine.Stage.LINK,
                 "update",
                 lambda: _update(node, have, desired),
                 changes,
@@ -148,7 +148,7 @@ class VethPair(Kind):
                 _predict_gone(node, have)
                 _predict(node, None, desired)
 
-            yield Operation(Stage.LINK, "recreate", recreate, changes, predict)
+            yield _engine.Operation(_engine.Stage.LINK, "recreate", recreate, changes, predict)
         yield from _reattachments(node, have or {"peer": {}}, desired)
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
@@ -169,13 +169,13 @@ def _loses_its_namespace(node: Node, have: Spec) -> bool:
     return any(node.removed("netns_router", end["namespace"]) for end in (have, have["peer"]) if end.get("namespace"))
 
 
-def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[Operation]:
+def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[_engine.Operation]:
     """Return the operations for ends that come to be where a port of Open vSwitch waits for them."""
     half = "name" not in have or "name" not in have["peer"]
     for old, new in ((have, desired), (have["peer"], desired["peer"])):
         comes = half or _place(old) != _place(new)
         if comes and new.get("namespace") is None and node.ovsdb.on_userspace_datapath(new["name"]):
-            yield Operation(Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, new["name"]))
+            yield _engine.Operation(_engine.Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, new["name"]))
 
 
 def _find(node: Node, want: Spec) -> Optional[Pair]:
@@ -184,7 +184,9 @@ def _find(node: Node, want: Spec) -> Optional[Pair]:
     near = node.netlink.link(want["namespace"], want["name"])
     if near is not None:
         if near.kind != "veth":
-            raise Conflict(f"an interface of that name is there and is no veth{_kind(near)}; rename or remove it")
+            raise _errors.Conflict(
+                f"an interface of that name is there and is no veth{_kind(near)}; rename or remove it"
+            )
         return Pair(End(want["namespace"], near), _other_end(node, want["namespace"], near, peer["namespace"]))
     far = node.netlink.link(peer["namespace"], peer["name"]) if "name" in peer else None
     if far is None or far.kind != "veth" or not far.made_by(node.settings.owner):
@@ -195,12 +197,12 @@ def _find(node: Node, want: Spec) -> Optional[Pair]:
     return Pair(other, End(peer["namespace"], far))
 
 
-def _other_end(node: Node, namespace: Optional[str], link: Link, guess: Optional[str]) -> Optional[End]:
+def _other_end(node: Node, namespace: Optional[str], link: _netlink_model.Link, guess: Optional[str]) -> Optional[End]:
     found = node.netlink.peer(namespace, link, guess)
     return End(*found) if found is not None else None
 
 
-def _kind(link: Link) -> str:
+def _kind(link: _netlink_model.Link) -> str:
     return f" but of kind {link.kind}" if link.kind else ""
 
 
@@ -238,9 +240,9 @@ def _require_namespace(node: Node, namespace: Optional[str]) -> None:
     if namespace is None:
         return
     if node.removed("netns_router", namespace):
-        raise Conflict(f"namespace {namespace} is declared absent in the same run")
+        raise _errors.Conflict(f"namespace {namespace} is declared absent in the same run")
     if node.declared("netns_router", namespace) is None and not node.netlink.namespace_exists(namespace):
-        raise Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
 
 
 def _require_master(node: Node, end: Spec) -> None:
@@ -250,9 +252,13 @@ def _require_master(node: Node, end: Spec) -> None:
         return
     link = node.netlink.link(end["namespace"], end["master"])
     if link is None:
-        raise Conflict(f"master {end['master']} does not exist{where(end['namespace'])}; declare it with linux_bridge")
+        raise _errors.Conflict(
+            f"master {end['master']} does not exist{_namespaces.where(end['namespace'])}; declare it with linux_bridge"
+        )
     if link.kind != "bridge":
-        raise Conflict(f"master {end['master']} is no Linux bridge; ports of Open vSwitch are made with ovs_port_vlan")
+        raise _errors.Conflict(
+            f"master {end['master']} is no Linux bridge; ports of Open vSwitch are made with ovs_port_vlan"
+        )
 
 
 def _require_free(node: Node, end: Spec) -> None:
@@ -261,7 +267,7 @@ def _require_free(node: Node, end: Spec) -> None:
         return
     found = node.netlink.peer(end["namespace"], link) if link.kind == "veth" else None
     role = f"is the peer of {_called((found[0], found[1].name))}" if found else "is no part of this pair"
-    raise Conflict(f"{_called(_place(end))} is there already and {role}; rename or remove it")
+    raise _errors.Conflict(f"{_called(_place(end))} is there already and {role}; rename or remove it")
 
 
 def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
@@ -272,11 +278,11 @@ def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
         for end in (pair.near, pair.far):
             declared = node.declared("veth_pair", end.link.name, end.namespace)
             if declared is not None and end.place != _place(want):
-                raise Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
+                raise _errors.Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
     known = cast(End, pair.near or pair.far)
     if not known.link.made_by(node.settings.owner):
         peer = f"is {_called(pair.far.place)}" if pair.far else "is in a namespace without a name"
-        raise Conflict(
+        raise _errors.Conflict(
             f"its peer {peer}, not {_called(_place(want['peer']))}, and the pair was not made by the owner "
             f"{node.settings.owner}; remove it first: ip link delete {known.link.name}"
         )
@@ -289,7 +295,7 @@ def _attributes(end: Spec) -> dict[str, Any]:
 def _create(node: Node, desired: Spec) -> None:
     peer = desired["peer"]
     near, far = _attributes(desired), _attributes(peer)
-    group = {"group": unfinished_group(node.settings.owner)}
+    group = {"group": _netlink_model.unfinished_group(node.settings.owner)}
     node.netlink.add_veth(*_place(desired), *_place(peer), {**near, **group}, {**far, **group})
     for end, attributes in ((peer, far), (desired, near)):
         rest = {key: attributes[key] for key in ("up", "master", "tx_checksum") if attributes[key] != _FRESH[key]}
@@ -297,7 +303,7 @@ def _create(node: Node, desired: Spec) -> None:
 
 
 def _mark(node: Node) -> dict[str, Any]:
-    return {"alias": MARK + node.settings.owner, "group": 0}
+    return {"alias": _netlink_model.MARK + node.settings.owner, "group": 0}
 
 
 _FRESH: Spec = {"up": False, "master": "", "tx_checksum": True}  # as the kernel makes an end
@@ -329,24 +335,26 @@ def _predict_gone(node: Node, have: Spec) -> None:
 
 def _predict(node: Node, have: Optional[Spec], desired: Spec) -> None:
     """Tell the snapshot of the pair as it will be, and of the addresses that a move or a shut-down costs."""
-    alias = MARK + node.settings.owner
+    alias = _netlink_model.MARK + node.settings.owner
     ends = ((have, desired, desired["peer"]), (have and have["peer"], desired["peer"], desired))
     for old, new, other in ends:
         if old is not None:
             alias = _predict_moved(node, old, new)
         node.netlink.predict_link(
             new.get("namespace"),
-            Link(kind="veth", alias=alias, peer=_place(other), **{"name": new["name"], **_attributes(new)}),
+            _netlink_model.Link(
+                kind="veth", alias=alias, peer=_place(other), **{"name": new["name"], **_attributes(new)}
+            ),
         )
 
 
 def _predict_moved(node: Node, old: Spec, new: Spec) -> str:
     """Tell the snapshot what an end loses; return its alias."""
-    link = cast(Link, node.netlink.link(*_place(old)))  # it was observed
+    link = cast(_netlink_model.Link, node.netlink.link(*_place(old)))  # it was observed
     if old.get("namespace") != new.get("namespace"):
         node.netlink.predict_no_link(*_place(old))
     elif old["name"] != new["name"]:
         node.netlink.predict_rename(old.get("namespace"), old["name"], new["name"])
     elif old["up"] and not new["up"]:
         node.netlink.predict_down(*_place(old))
-    return MARK + node.settings.owner if link.unfinished(node.settings.owner) else link.alias
+    return _netlink_model.MARK + node.settings.owner if link.unfinished(node.settings.owner) else link.alias

@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as dnsmasq_checks
@@ -194,7 +195,7 @@ def test_settings_of_a_run() -> None:
         found, message = refusal(lambda given=given: validate(SETTINGS, given, "settings"), given)  # type: ignore[misc]
         if message is None:
             accepted += 1
-            assert dnsmasq_files.header(found["owner"]).count("\n") == 1
+            assert _files.header(found["owner"]).count("\n") == 1
             assert Settings(**found).owner == found["owner"]
     assert 0 < accepted < COUNT
 
