@@ -1,19 +1,17 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The Open vSwitch database, by ovsdbapp.
+"""The Open vSwitch database: read in one piece (``_ovsdb_read``), written by ovsdbapp.
 
-Reads come from one monitor of the columns in TABLES and of those that a kind asks for with ``watch``. Writes are
-collected and committed as one transaction, and the commit waits until ovs-vswitchd has taken it over
-(ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
+Reads cover the columns in TABLES and those that a kind asks for with ``watch``. Writes are collected and committed as
+one transaction, and the commit waits until ovs-vswitchd has taken it over (ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
 """
 
 from __future__ import annotations
 
 import errno
-import importlib.metadata
+import importlib.util
 import json
-import logging
 import os
 import socket
 import sys
@@ -23,12 +21,8 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_read, _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
-
-# To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as much
-# time as all the rest of a small run.
-sys.modules.setdefault("importlib_metadata", importlib.metadata)
 
 TABLES = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version"),
@@ -47,22 +41,24 @@ TABLES = {
     "Controller": ("target",),
 }
 
+_WAITED = {"next_cfg", "cur_cfg"}  # by ovsdbapp, for ovs-vswitchd to take a transaction over
 _CLOSE_SECONDS = 0.5  # an idle connection closes at once, and one that hangs has been waited for
 
-Row = Any  # ovs.db.idl.Row: one attribute per column
+Row = Any  # one attribute per column: a row of _ovsdb_read in a look at the node, one of ovs.db.idl in a transaction
 
 
 class Batch:
     """What a change may use inside a transaction: lookups that see the rows made earlier in it, and insertion."""
 
-    def __init__(self, ovsdb: Ovsdb, transaction: Any) -> None:
-        self._ovsdb = ovsdb
+    def __init__(self, tables: Any, transaction: Any) -> None:
+        self._tables = tables
         self._transaction = transaction
         self._made: dict[tuple[str, str], Row] = {}
+        self._index: dict[str, dict[str, Row]] = {}
 
     def insert(self, table: str, **columns: Any) -> Row:
         """Add a row. It vanishes again unless another row refers to it by the end of the transaction."""
-        row = self._transaction.insert(self._ovsdb.api.tables[table])
+        row = self._transaction.insert(self._tables[table])
         for column, value in columns.items():
             setattr(row, column, value)
         if "name" in columns:
@@ -70,21 +66,30 @@ class Batch:
         return row
 
     def find(self, table: str, name: str) -> Row:
-        """Return the row of that name, also when this transaction made it."""
-        return self._made.get((table, name)) or self._ovsdb.find(table, name)
+        """Return the row of that name, also when this transaction made it, or None."""
+        if table not in self._index:
+            self._index[table] = {row.name: row for row in self._rows(table)}
+        return self._made.get((table, name)) or self._index[table].get(name)
 
     def record(self, table: str, record: str) -> Row:
         """Return the row that ``Ovsdb.record`` finds, or the one of that name that this transaction made, or None."""
-        return self._made.get((table, record)) or self._ovsdb.record(table, record)
+        return self._made.get((table, record)) or _record(self._rows(table), table, record)
+
+    @cached_property
+    def _bridges(self) -> dict[str, Row]:
+        return {port.name: bridge for bridge in self._rows("Bridge") for port in bridge.ports}
 
     def bridge_of(self, port: str) -> Row:
-        """Return the bridge that held the port of that name before this transaction, or None."""
-        return self._ovsdb.bridge_of(port)
+        """Return the bridge that held the port of that name when this was first asked, or None."""
+        return self._bridges.get(port)
 
     @property
     def root(self) -> Row:
         """The only row of the table Open_vSwitch."""
-        return self._ovsdb.root
+        return self._rows("Open_vSwitch")[0]
+
+    def _rows(self, table: str) -> list[Row]:
+        return list(self._tables[table].rows.values())
 
 
 Change = Callable[[Batch], None]
@@ -92,34 +97,38 @@ Change = Callable[[Batch], None]
 
 
 class Ovsdb:
-    """One connection to one ovsdb-server."""
+    """What a run has to do with one ovsdb-server."""
 
     def __init__(self, endpoint: str, timeout: int) -> None:
         self.endpoint = endpoint
         self.timeout = timeout
+        self._server = _ovsdb_read.Server(endpoint, timeout)
         self._changes: list[tuple[int, Change]] = []
-        self._index: dict[str, dict[str, Row]] = {}
-        self._bridge_by_port: Optional[dict[Row, Row]] = None
         self._columns = {table: set(columns) for table, columns in TABLES.items()}
-        self._silent: Optional[_errors.Unavailable] = (
-            None  # why the server is not asked again during this look at the node
-        )
+        self._seen: Optional[_ovsdb_read.Snapshot] = None
+        self._index: dict[str, dict[str, Row]] = {}
+        self._bridge_by_port: Optional[dict[str, Row]] = None
+        self._silent: Optional[_errors.Unavailable] = None  # why the server is not asked again during this look
+
+    def _ask(self, ask: Callable[[], Any]) -> Any:
+        """Return what a question gives; raises Missing or Unavailable. One that hung is not repeated at once."""
+        if self._silent is not None:
+            raise self._silent
+        try:
+            return ask()
+        except TimeoutError as error:
+            self._silent = _errors.Unavailable(
+                f"the Open vSwitch database at {self.endpoint} did not answer within {self.timeout} s; "
+                "see: systemctl status ovsdb-server"
+            )
+            raise self._silent from error
 
     @cached_property
     def _schema(self) -> Any:
-        """The server's schema in JSON; raises Missing or Unavailable."""
-        try:
-            from ovsdbapp.backend.ovs_idl import idlutils
-        except ImportError as error:
-            raise _missing(error) from error
-        for library in ("ovs", "ovsdbapp"):
-            logging.getLogger(library).addHandler(logging.NullHandler())
-            logging.getLogger(library).propagate = False
-        self._probe()
-        try:
-            return idlutils.fetch_schema_json(self.endpoint, "Open_vSwitch")
-        except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections
-            raise self._unreadable(error) from error
+        """The server's schema in JSON."""
+        if importlib.util.find_spec("ovsdbapp") is None:  # before anything is planned that only it can write
+            raise _ovsdb_read.missing("ovsdbapp")
+        return self._ask(lambda: self._server.ask("get_schema", [_ovsdb_read.DATABASE]))
 
     @cached_property
     def tables(self) -> schema.Tables:
@@ -127,9 +136,9 @@ class Ovsdb:
         return schema.parse(self._schema)
 
     def watch(self, table: str, columns: Iterable[str]) -> None:
-        """Read these columns, too, and the tables they refer to. Connects anew where they were not read yet.
+        """Read these columns, too, and the tables they refer to. What was read without them is forgotten.
 
-        Kinds that need it have a low rank, so that their columns are known before the others connect.
+        Kinds that need it have a low rank, so that their columns are known before the others look.
         """
         wanted = {table: {*columns, *({"name"} & self.tables[table].keys())}}
         for column in wanted[table].copy():
@@ -141,24 +150,36 @@ class Ovsdb:
                 known |= more
                 self.close()
 
+    @property
+    def _snapshot(self) -> _ovsdb_read.Snapshot:
+        if self._seen is None:
+            tables = self.tables
+            self._seen = self._ask(lambda: _ovsdb_read.Snapshot(self._server, tables, self._columns))
+        return self._seen
+
     @cached_property
-    def api(self) -> Any:
-        """The ovsdbapp API object, connected, with the database read; raises Missing or Unavailable."""
+    def _api(self) -> Any:
+        """The ovsdbapp API object, connected, with a replica of the columns; raises Missing or Unavailable."""
+        # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as
+        # much time as all the rest of a small run.
+        sys.modules.setdefault("importlib_metadata", importlib.import_module("importlib.metadata"))
         try:
             from ovs.db.idl import Idl, SchemaHelper
             from ovsdbapp.backend.ovs_idl import connection
             from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
         except ImportError as error:
-            raise _missing(error) from error
+            raise _ovsdb_read.missing(error.name) from error
+        _ovsdb_read.quiet("ovsdbapp")
         helper = SchemaHelper(None, self._schema)
         for table, columns in self._columns.items():
-            helper.register_columns(table, sorted(columns))
+            written = {name for name in columns if name in _WAITED or not self.tables[table][name].status}
+            helper.register_columns(table, sorted(written))
         try:
             link = connection.Connection(Idl(self.endpoint, helper), self.timeout)
             # ovsdbapp keeps the connection on the class; a class of our own lets one process talk to several servers.
             return type("Api", (OvsdbIdl,), {"_ovsdb_connection": None})(link, auto_index=False)
         except Exception as error:  # ovsdbapp raises bare Exceptions for lost connections and time-outs
-            raise self._unreadable(error) from error
+            raise self._server.unreadable(error) from error
 
     @property
     def installed(self) -> bool:
@@ -182,40 +203,16 @@ class Ovsdb:
         command = ["ovs-appctl", f"--timeout={self.timeout}", "dpctl/del-if", "netdev@ovs-netdev", port]
         _programs.run_program(command, self.timeout + 1, "install openvswitch-switch")
 
-    def _unreadable(self, error: Exception) -> _errors.Unavailable:
-        return _errors.Unavailable(f"the Open vSwitch database at {self.endpoint} cannot be read: {error}")
-
-    def _probe(self) -> None:
-        """Raise Unavailable unless a server answers at a UNIX endpoint; ovsdbapp would try and wait for ever."""
-        scheme, _colon, path = self.endpoint.partition(":")
-        if scheme != "unix":
-            return
-        if self._silent is not None:
-            raise self._silent
-        try:
-            _ask(path, "echo", self.timeout)
-        except TimeoutError as error:
-            self._silent = _errors.Unavailable(
-                f"the Open vSwitch database at {self.endpoint} did not answer within {self.timeout} s; "
-                "see: systemctl status ovsdb-server"
-            )
-            raise self._silent from error
-        except OSError as error:
-            raise _errors.Unavailable(
-                f"the Open vSwitch database does not answer at {self.endpoint} ({os.strerror(error.errno or 0)}); "
-                "start it with: systemctl start openvswitch-switch"
-            ) from error
-
     def require_switch(self) -> None:
         """Raise Unavailable where a database on this host was read, but no ovs-vswitchd takes over what it holds."""
         scheme, _colon, path = self.endpoint.partition(":")
-        if scheme != "unix" or "api" not in self.__dict__:
+        if scheme != "unix" or self._seen is None:
             return
         directory = os.path.dirname(path)
         try:
             with open(os.path.join(directory, "ovs-vswitchd.pid"), encoding="ascii") as handle:
                 process = int(handle.read())
-            _ask(os.path.join(directory, f"ovs-vswitchd.{process}.ctl"), "version", self.timeout)
+            _ping(os.path.join(directory, f"ovs-vswitchd.{process}.ctl"), "version", self.timeout)
         except TimeoutError as error:
             raise _errors.Unavailable(
                 f"ovs-vswitchd did not answer within {self.timeout} s; see: systemctl status ovs-vswitchd"
@@ -229,39 +226,30 @@ class Ovsdb:
     @property
     def root(self) -> Row:
         """The only row of the table Open_vSwitch."""
-        return next(iter(self.api.tables["Open_vSwitch"].rows.values()))
+        return self._snapshot.rows("Open_vSwitch")[0]
 
     def find(self, table: str, name: str) -> Optional[Row]:
         """Return the row of that name in Bridge, Port or Interface, or None."""
         if table not in self._index:
-            with self.api.ovsdb_connection.lock:
-                self._index[table] = {row.name: row for row in self.api.tables[table].rows.values()}
+            self._index[table] = {row.name: row for row in self.rows(table)}
         return self._index[table].get(name)
 
     def rows(self, table: str) -> list[Row]:
         """Return all rows of a table."""
-        with self.api.ovsdb_connection.lock:
-            return list(self.api.tables[table].rows.values())
+        return self._snapshot.rows(table)
 
     def record(self, table: str, record: str) -> Optional[Row]:
         """Return the row of that name or UUID in a watched table, or its only row for ".", or None.
 
         Raises Conflict when there are several.
         """
-        rows = self.rows(table)
-        if record != ".":
-            rows = [row for row in rows if record in (str(row.uuid), getattr(row, "name", None))]
-        if len(rows) > 1:
-            raise _errors.Conflict(
-                f"the table {table} has {len(rows)} rows that fit {values.shown(record)}; give the UUID of one"
-            )
-        return rows[0] if rows else None
+        return _record(self.rows(table), table, record)
 
     def bridge_of(self, port: str) -> Row:
         """Return the bridge that holds the port of that name, or None."""
         if self._bridge_by_port is None:
-            self._bridge_by_port = {row: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
-        return self._bridge_by_port.get(self.find("Port", port))
+            self._bridge_by_port = {row.name: bridge for bridge in self.rows("Bridge") for row in bridge.ports}
+        return self._bridge_by_port.get(port)
 
     def change(self, change: Change, order: int = 2) -> None:
         """Add a change to the coming transaction. It is called again when the server asks to try again.
@@ -271,29 +259,32 @@ class Ovsdb:
         self._changes.append((order, change))
 
     def commit(self) -> None:
-        """Make the collected changes in one transaction; raises Unavailable when it is refused or not taken over."""
+        """Make the collected changes in one transaction; raises Unavailable when it is refused or not taken over.
+
+        What was read is forgotten in any case: what other backends have done shows in the database, too.
+        """
+        self.forget()
         if not self._changes:
             return
         changes, self._changes = self._changes, []
+        api = self._api
         from ovsdbapp.backend.ovs_idl.command import BaseCommand
-
-        ovsdb = self
 
         class Changes(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no type information
             def run_idl(self, txn: Any) -> None:
-                batch = Batch(ovsdb, txn)
+                batch = Batch(api.tables, txn)
                 for _order, change in sorted(changes, key=lambda item: item[0]):
                     change(batch)
 
         try:
-            with self.api.transaction(check_error=True, log_errors=False) as transaction:
-                transaction.add(Changes(self.api))
+            with api.transaction(check_error=True, log_errors=False) as transaction:
+                transaction.add(Changes(api))
         except Exception as error:  # RuntimeError for a refusal, ovsdbapp's own exceptions for time-outs
             if "Timeout" in type(error).__name__:
                 raise self._not_taken_over() from error
             raise _errors.Unavailable(f"the Open vSwitch database refused the change: {error}") from error
-        self.forget()
-        if self.root.cur_cfg < self.root.next_cfg:
+        switch = next(iter(api.tables["Open_vSwitch"].rows.values()))
+        if switch.cur_cfg < switch.next_cfg:
             raise self._not_taken_over()
 
     def _not_taken_over(self) -> _errors.Unavailable:
@@ -303,30 +294,35 @@ class Ovsdb:
         )
 
     def forget(self) -> None:
-        """Drop the indexes; the rows themselves follow the server."""
+        """Drop what was read."""
         self._silent = None
+        self._seen = None
         self._index.clear()
         self._bridge_by_port = None
 
     def close(self) -> None:
-        """Stop the monitor. It starts again when something is read."""
+        """Drop what was read, and the connection to write by. Both come again when they are needed."""
         self.forget()
-        if "api" in self.__dict__:
-            self.__dict__.pop("api").ovsdb_connection.stop(_CLOSE_SECONDS)
+        if "_api" in self.__dict__:
+            self.__dict__.pop("_api").ovsdb_connection.stop(_CLOSE_SECONDS)
 
 
-def _ask(path: str, method: str, timeout: int) -> None:
-    """Have a daemon of Open vSwitch answer a request without effect (RFC 7047, 4.1.11; ovs-appctl(8)); OSError."""
+def _record(rows: list[Row], table: str, record: str) -> Optional[Row]:
+    """See ``Ovsdb.record``."""
+    if record != ".":
+        rows = [row for row in rows if record in (str(row.uuid), getattr(row, "name", None))]
+    if len(rows) > 1:
+        raise _errors.Conflict(
+            f"the table {table} has {len(rows)} rows that fit {values.shown(record)}; give the UUID of one"
+        )
+    return rows[0] if rows else None
+
+
+def _ping(path: str, method: str, timeout: int) -> None:
+    """Have a daemon of Open vSwitch answer a request without effect (ovs-appctl(8)); OSError."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(path)
         connection.sendall(json.dumps({"id": 0, "method": method, "params": []}).encode())
         if not connection.recv(1):
             raise ConnectionResetError(errno.ECONNRESET, "")
-
-
-def _missing(error: ImportError) -> _errors.Missing:
-    return _errors.Missing(
-        f"the Python library {error.name} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
-        "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
-    )

@@ -48,6 +48,12 @@ class Atom:
             raise ValueError(f"must have at most {self.longest} characters, not {len(result)}")
         return result
 
+    def decode(self, held: Any, refer: Callable[[str, str], Any]) -> Any:
+        """Return an <atom>, and for a reference what ``refer`` has for its table and UUID."""
+        if self.type != "uuid":
+            return held
+        return refer(self.table, held[1]) if self.table else held[1]
+
     def read(self, value: Any) -> Any:
         """Return the canonical form of what the database holds."""
         if self.type == "uuid":
@@ -103,8 +109,17 @@ class Column:
         """Return the text of a key of a map."""
         return str(self.key.canonical(name))
 
+    def decode(self, held: Any, refer: Callable[[str, str], Any]) -> Any:
+        """Return a <value> of the RFC's section 5.1 as ovs.db.idl shows it; see ``Atom.decode``."""
+        if self.value is not None:
+            return {self.key.decode(name, refer): self.value.decode(item, refer) for name, item in held[1]}
+        if self.least == self.most == 1:
+            return self.key.decode(held, refer)
+        atoms = held[1] if isinstance(held, list) and held[0] == "set" else [held]
+        return [self.key.decode(item, refer) for item in atoms]
+
     def read(self, held: Any) -> Any:
-        """Return the canonical form of what ovs.db.idl shows of a row."""
+        """Return the canonical form of what a row shows, be it one of ovs.db.idl."""
         if self.value is not None:
             return {str(self.key.read(name)): self.value.read(item) for name, item in held.items()}
         atoms = sorted(self.key.read(item) for item in (held if isinstance(held, list) else [held]))

@@ -74,6 +74,7 @@ class Mover:
         nic, bridge = self._device(request.nic), self._device(request.bridge)
         if not nic.index:
             raise _errors.Conflict(f"the interface {request.nic} has gone; run again")
+        self.node.ovsdb.forget()
         row = self.node.ovsdb.find("Bridge", request.bridge) if request.ovs else None
         interface = self.node.ovsdb.find("Interface", request.bridge) if row is not None else None
         return _uplink_layout.Layout(
