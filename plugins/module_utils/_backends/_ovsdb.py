@@ -160,6 +160,7 @@ class Ovsdb:
     @cached_property
     def _api(self) -> Any:
         """The ovsdbapp API object, connected, with a replica of the columns; raises Missing or Unavailable."""
+        self._ask(lambda: self._server.ask("echo", []))  # ovsdbapp tries and waits for ever
         # To find ovsdbapp's version, pbr takes this name for importlib.metadata, or else pkg_resources, which costs as
         # much time as all the rest of a small run.
         sys.modules.setdefault("importlib_metadata", importlib.import_module("importlib.metadata"))
