@@ -290,6 +290,7 @@ def test_apply(lab: Lab, bridge: str, probes: Probes) -> None:
         done = lab.module(NODE, "apply", wanted)
         assert (done["operations"], done["before"]) == (planned["operations"], planned["before"])
         assert tags() == shown
+        assert list(done["diff"]["after"]) == ["ovs_port_vlan nvta", "ovs_port_vlan nvtb"]
         for check in (True, False):
             again = lab.module(NODE, "apply", wanted, check=check)
             assert (again["changed"], again["operations"], again["before"]) == (False, [], [])
@@ -298,6 +299,8 @@ def test_apply(lab: Lab, bridge: str, probes: Probes) -> None:
     back = lab.module(NODE, "apply", {"resources": done["before"]})
     assert back["changed"]
     assert tags() == ["10", "10"]
-    assert lab.module(NODE, "apply", resources(20, state="absent"))["changed"]
+    removed = lab.module(NODE, "apply", resources(20, state="absent"), diff=False)
+    assert removed["changed"]
+    assert (removed.keys() & {"diff"}, removed["invocation"]) == (set(), {})  # nothing that is not shown
     assert tags() == []
     assert not lab.module(NODE, "apply", resources(20, state="absent"))["changed"]

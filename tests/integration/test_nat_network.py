@@ -32,7 +32,7 @@ def _teardown(lab: Lab) -> Iterator[None]:
 
 def site(lab: Lab, check: bool = False) -> PlayResult:
     """Run site.yml; it must succeed."""
-    result = lab.playbook("playbooks/site.yml", "-e", DOCUMENT, check=check)
+    result = lab.playbook("playbooks/site.yml", "-e", DOCUMENT, "--diff", check=check)
     assert result.returncode == 0, result.output
     return result
 

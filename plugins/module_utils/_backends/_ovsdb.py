@@ -55,6 +55,7 @@ class Batch:
         self._transaction = transaction
         self._made: dict[tuple[str, str], Row] = {}
         self._index: dict[str, dict[str, Row]] = {}
+        self._bridges = {port.name: bridge for bridge in self._rows("Bridge") for port in bridge.ports}
 
     def insert(self, table: str, **columns: Any) -> Row:
         """Add a row. It vanishes again unless another row refers to it by the end of the transaction."""
@@ -75,12 +76,8 @@ class Batch:
         """Return the row that ``Ovsdb.record`` finds, or the one of that name that this transaction made, or None."""
         return self._made.get((table, record)) or _record(self._rows(table), table, record)
 
-    @cached_property
-    def _bridges(self) -> dict[str, Row]:
-        return {port.name: bridge for bridge in self._rows("Bridge") for port in bridge.ports}
-
     def bridge_of(self, port: str) -> Row:
-        """Return the bridge that held the port of that name when this was first asked, or None."""
+        """Return the bridge that held the port of that name before this transaction, or None."""
         return self._bridges.get(port)
 
     @property
@@ -226,8 +223,10 @@ class Ovsdb:
 
     @property
     def root(self) -> Row:
-        """The only row of the table Open_vSwitch."""
-        return self._snapshot.rows("Open_vSwitch")[0]
+        """The only row of the table Open_vSwitch; raises Unavailable where there is none yet."""
+        for row in self.rows("Open_vSwitch"):
+            return row
+        raise self._server.unreadable("it is empty; fill it with: systemctl restart openvswitch-switch")
 
     def find(self, table: str, name: str) -> Optional[Row]:
         """Return the row of that name in Bridge, Port or Interface, or None."""
