@@ -175,3 +175,23 @@ def test_wrong_values_are_one_line_and_change_nothing(options: dict[str, Any], m
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert output("ovs-vsctl", "show") == before
+
+
+@pytest.mark.parametrize("absent_first", [True, False])
+@pytest.mark.parametrize("from_tunnel", [True, False])
+def test_a_port_and_a_tunnel_take_each_others_name_in_one_run(absent_first: bool, from_tunnel: bool) -> None:
+    port = {"ovs_port_vlan": {"name": "nvt", "bridge": "nvtbr", "type": "internal", "tag": 7}}
+    tunnel = {"ovs_tunnel": {"name": "nvt", **VXLAN, "remote": "192.0.2.2"}}
+    old, new = (tunnel, port) if from_tunnel else (port, tunnel)
+    gone = {kind: {"name": "nvt", "state": "absent"} for kind in old}
+    resources = [gone, new] if absent_first else [new, gone]
+    apply([old])
+    planned, done = apply(resources, check=True), apply(resources)
+    assert [(item["kind"], item["action"]) for item in done.operations] == [
+        (kind, action) for entry in resources for kind, action in ((*entry, "delete" if entry is gone else "create"),)
+    ]
+    assert planned.operations == done.operations
+    assert ports() == ["nvt"]
+    assert column("Interface", "nvt", "type") == ("internal" if from_tunnel else "vxlan")
+    assert column("Port", "nvt", "tag") == (7 if from_tunnel else [])
+    assert apply(resources).operations == []

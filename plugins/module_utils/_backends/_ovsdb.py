@@ -55,6 +55,7 @@ class Batch:
         self._transaction = transaction
         self._made: dict[tuple[str, str], Row] = {}
         self._index: dict[str, dict[str, Row]] = {}
+        self._gone: set[str] = set()
         self._bridges = {port.name: bridge for bridge in self._rows("Bridge") for port in bridge.ports}
 
     def insert(self, table: str, **columns: Any) -> Row:
@@ -67,17 +68,24 @@ class Batch:
         return row
 
     def find(self, table: str, name: str) -> Row:
-        """Return the row of that name, also when this transaction made it, or None."""
+        """Return the row of that name, also when this transaction made it, or None, also when it removes the port."""
         if table not in self._index:
             self._index[table] = {row.name: row for row in self._rows(table)}
-        return self._made.get((table, name)) or self._index[table].get(name)
+        if (table, name) in self._made or (table != "Bridge" and name in self._gone):
+            return self._made.get((table, name))
+        return self._index[table].get(name)
+
+    def remove_port(self, name: str) -> None:
+        """Remove a port with its interface; a port of that name that is made after it is a new one."""
+        self._bridges.pop(name).delvalue("ports", self.find("Port", name))
+        self._gone.add(name)
 
     def record(self, table: str, record: str) -> Row:
         """Return the row that ``Ovsdb.record`` finds, or the one of that name that this transaction made, or None."""
         return self._made.get((table, record)) or _record(self._rows(table), table, record)
 
     def bridge_of(self, port: str) -> Row:
-        """Return the bridge that held the port of that name before this transaction, or None."""
+        """Return the bridge that held the port of that name before this transaction; None, too, where it removes it."""
         return self._bridges.get(port)
 
     @property
@@ -254,7 +262,7 @@ class Ovsdb:
     def change(self, change: Change, order: int = 2) -> None:
         """Add a change to the coming transaction. It is called again when the server asks to try again.
 
-        Changes of a lower order come first: 0 makes real bridges, 1 fake ones, 2 is everything else.
+        Changes of a lower order come first: 0 removes ports and makes real bridges, 1 makes fake ones, 2 is all else.
         """
         self._changes.append((order, change))
 

@@ -78,10 +78,13 @@ class OvsPortVlan(_engine.Kind):
         _check_bond(want)
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return the port; its bridge is shown as the fake one if that is how the user names it."""
+        """Return the port; its bridge is shown as the fake one if that is how the user names it.
+
+        A tunnel is a port as well, unless the run says that as a tunnel it is to be there, or not.
+        """
         port = node.ovsdb.find("Port", want["name"])
         bridge = node.ovsdb.bridge_of(want["name"])
-        if port is None or bridge is None:
+        if port is None or bridge is None or (node.asked("ovs_tunnel", want["name"]) and _ovs.is_tunnel(port)):
             return None
         spec = {"name": want["name"], "bridge": bridge.name, **_observed_vlans(port)}
         fake = _ovs.fake_bridge(node, want["bridge"]) if want["bridge"] else None
@@ -129,15 +132,15 @@ class OvsPortVlan(_engine.Kind):
             row = node.ovsdb.bridge_of(have["name"])
             if row.name == have["name"] or _ovs.fake_bridge(node, have["name"]) is not None:
                 raise _errors.Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
-            change, action = _delete(row.name, have["name"]), "delete"
+            change, action, order = _remove(have["name"]), "delete", 0
         else:
-            bridge, action = _real_bridge(node, desired["bridge"]), "update" if have else "create"
+            bridge, action, order = _real_bridge(node, desired["bridge"]), "update" if have else "create", 2
             options = set(changes) if have else set(desired)
             if have is not None and bridge != node.ovsdb.bridge_of(have["name"]).name:
                 options.add("type")
                 yield from _ovs.detachment(node, [node.ovsdb.find("Port", have["name"])], bridge)
             change = _write(desired, options, bridge, node.settings.owner)
-        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report the interfaces that Open vSwitch could not open."""
@@ -280,11 +283,8 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
     }
 
 
-def _delete(bridge: str, name: str) -> _ovsdb.Change:
-    def change(batch: _ovsdb.Batch) -> None:
-        batch.find("Bridge", bridge).delvalue("ports", batch.find("Port", name))
-
-    return change
+def _remove(name: str) -> _ovsdb.Change:
+    return lambda batch: batch.remove_port(name)
 
 
 def _write(desired: Spec, options: set[str], bridge: str, owner: str) -> _ovsdb.Change:

@@ -159,11 +159,12 @@ class OvsTunnel(_engine.Kind):
 
         def change(batch: _ovsdb.Batch) -> None:
             for name in sorted(ports - set(kept)):
-                batch.bridge_of(name).delvalue("ports", batch.find("Port", name))
+                batch.remove_port(name)
             for name, remote in kept.items():
                 _write(batch, name, {**(desired or {}), "remote": remote}, node.settings.owner)
 
-        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change), changes)
+        order = 0 if desired is None else 2
+        yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report the tunnel ports that Open vSwitch could not make."""
