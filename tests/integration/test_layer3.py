@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 import yaml
 
-from netvirt_testing.guests import Guests, stand_ins, standing_in
+from netvirt_testing.guests import Guests, in_fabric
 from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
@@ -35,19 +34,8 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def guests(lab: Lab, document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
-    path = tmp_path_factory.mktemp("layer3") / "fabric.yml"
-    play = {"hosts": "all:!localhost", "gather_facts": False, "roles": ["netvirt.fabric.fabric"], "vars": document}
-    path.write_text(json.dumps([play]), encoding="utf-8")
-    built = lab.playbook(path)
-    try:
-        assert built.returncode == 0, built.output
-        with standing_in(stand_ins(lab, built, document["fabric_networks"])) as present:
-            yield present
-        again = lab.playbook(path)
-        assert (again.returncode, again.changed) == (0, []), again.output
-    finally:
-        gone = lab.playbook(path, "-e", "fabric_state=absent")
-    assert gone.returncode == 0, gone.output
+    with in_fabric(lab, document, tmp_path_factory.mktemp("layer3")) as present:
+        yield present
 
 
 def answers(guests: Guests, guest: str, targets: Sequence[str]) -> set[str]:

@@ -109,3 +109,21 @@ def standing_in(guests: Guests) -> Iterator[Guests]:
         yield guests
     finally:
         guests.down()
+
+
+@contextmanager
+def in_fabric(lab: Lab, document: Mapping[str, Any], directory: Path) -> Iterator[Guests]:
+    """Build a document by the role fabric and yield stand-ins for its guests; a second run must change nothing."""
+    path = directory / "fabric.yml"
+    play = {"hosts": "all:!localhost", "gather_facts": False, "roles": ["netvirt.fabric.fabric"], "vars": document}
+    path.write_text(json.dumps([play]), encoding="utf-8")
+    built = lab.playbook(path)
+    try:
+        assert built.returncode == 0, built.output
+        with standing_in(stand_ins(lab, built, document["fabric_networks"])) as present:
+            yield present
+        again = lab.playbook(path)
+        assert (again.returncode, again.changed) == (0, []), again.output
+    finally:
+        gone = lab.playbook(path, "-e", "fabric_state=absent")
+    assert gone.returncode == 0, gone.output
