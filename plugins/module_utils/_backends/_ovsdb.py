@@ -9,11 +9,8 @@ one transaction, and the commit waits until ovs-vswitchd has taken it over (ovs-
 
 from __future__ import annotations
 
-import errno
 import importlib.util
-import json
 import os
-import socket
 import sys
 from collections.abc import Iterable
 from functools import cached_property
@@ -218,12 +215,13 @@ class Ovsdb:
         try:
             with open(os.path.join(directory, "ovs-vswitchd.pid"), encoding="ascii") as handle:
                 process = int(handle.read())
-            _ping(os.path.join(directory, f"ovs-vswitchd.{process}.ctl"), "version", self.timeout)
+            control = os.path.join(directory, f"ovs-vswitchd.{process}.ctl")
+            _ovsdb_read.Server(f"unix:{control}", self.timeout).ask("version", [])  # JSON-RPC, too: ovs-appctl(8)
         except TimeoutError as error:
             raise _errors.Unavailable(
                 f"ovs-vswitchd did not answer within {self.timeout} s; see: systemctl status ovs-vswitchd"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, _errors.Unavailable) as error:
             raise _errors.Unavailable(
                 "ovs-vswitchd does not run, without which nothing in its database has an effect; "
                 "start it with: systemctl start openvswitch-switch"
@@ -324,13 +322,3 @@ def _record(rows: list[Row], table: str, record: str) -> Optional[Row]:
             f"the table {table} has {len(rows)} rows that fit {values.shown(record)}; give the UUID of one"
         )
     return rows[0] if rows else None
-
-
-def _ping(path: str, method: str, timeout: int) -> None:
-    """Have a daemon of Open vSwitch answer a request without effect (ovs-appctl(8)); OSError."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall(json.dumps({"id": 0, "method": method, "params": []}).encode())
-        if not connection.recv(1):
-            raise ConnectionResetError(errno.ECONNRESET, "")

@@ -18,7 +18,7 @@ description: [Appends each result of each task to the file named by the environm
 """
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type information
     """Writes results; prints nothing."""
 
     CALLBACK_VERSION = 2.0

@@ -53,6 +53,7 @@ _HOST = r"[0-9a-f:]{17}(,[0-9.]+|,\[[0-9a-f:.]+\])?(,[a-z0-9-]+)?(,[0-9]+|,infin
 _OPT = r"(option6?:[A-Za-z0-9+-]+|[0-9]+)(,[^,]+)*"
 
 
+# mypy infers no type for a lambda with default values, which keep the loop's own: hence type: ignore[misc] below.
 def refusal(call: Callable[[], Any], given: Any) -> tuple[Any, Optional[str]]:
     """Return the result and None, or None and the message of the refusal, which is one clear line."""
     try:

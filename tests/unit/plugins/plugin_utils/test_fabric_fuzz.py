@@ -118,6 +118,7 @@ def roles() -> list[dict[str, Any]]:
     return [{f"nat_{key}": value for key, value in given.items()}]
 
 
+# mypy infers no type for a lambda with default values, which keep the loop's own: hence type: ignore[misc] below.
 def refusal(call: Callable[[], Any], given: Any) -> tuple[Any, Optional[str]]:
     """Return the result and None, or None and the refusal, of one clear line or a heading and a line per fault."""
     try:
