@@ -47,6 +47,7 @@ def nic() -> Iterator[None]:
         ["203.0.113.0/24", "via", "10.98.0.1", "dev", NIC, "onlink"],
         ["203.0.113.128/25", "nexthop", "via", "10.99.0.1", "weight", "2", "nexthop", "via", "10.99.1.1"],
         ["2001:db8:100::/48", "via", "2001:db8:99::1", "proto", "static", "metric", "7"],
+        ["2001:db8:200::/48", "nexthop", "via", "2001:db8:99::1", "weight", "2", "nexthop", "via", "2001:db8:99::8"],
     ):
         ip(*(["-6"] if ":" in words[0] else []), "route", "add", *words)
     for _attempt in range(100):  # The address comes with the carrier.

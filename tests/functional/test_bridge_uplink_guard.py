@@ -7,6 +7,7 @@ The connection is one that only SSH_CONNECTION tells of: to the neighbour on the
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -19,12 +20,14 @@ from typing import Any
 
 import pytest
 from engine import apply, output
+from killed import any_change, run_until
 from uplink_node import BRIDGE, KEPT, PENDING, everything, moved, reached, uplink, wait_for_guard
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, LockTimeout
 
 POINTS = 5
+MANY = 20  # changes of a move, at the least
 ONE_RUN = f"import json, sys; sys.path[:0] = {sys.path!r}; from engine import apply; apply(json.loads(sys.argv[1]))"
 
 
@@ -189,18 +192,15 @@ def test_guard_is_killed_while_it_moves(bridge: str) -> None:
 
 
 def test_run_is_killed_when_not_guarded(bridge: str) -> None:
-    """SIGKILL at several points, there and back: the next run finishes the work."""
+    """SIGKILL before each single change, there and back: the next run finishes the work."""
     before = everything()
-    there, back = [uplink()], [uplink(state="absent")]
-    length = duration(there)
-    assert duration(back) > 0
-    for point in range(POINTS):
-        for wanted, inside in ((there, True), (back, False)):
-            process = started(wanted)
-            time.sleep(length * (point + 0.5) / POINTS)
-            process.kill()
-            process.wait(timeout=30)
+    point, passed = 0, [0, 0]
+    while 0 in passed:
+        point += 1
+        for index, wanted in enumerate(([uplink()], [uplink(state="absent")])):
+            passed[index] = run_until(point, functools.partial(apply, wanted), any_change)
             apply(wanted)
-            assert moved() is inside
+            assert moved() is (index == 0)
             assert apply(wanted).operations == []
-        assert everything() == before, f"point {point}"
+        assert everything() == before, f"before change {point}"
+    assert min(passed) > MANY

@@ -9,75 +9,26 @@ A point is a moment at which the run is about to call the system or a backend, o
 
 from __future__ import annotations
 
-import itertools
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 from engine import Spec, output
 from fabric_node import lose, nics, resources, run
+from killed import run_until
 from snapshot import NO_FILE, difference, snapshot
 
 POINTS, PARTS = 100, 10
 REMOVAL_POINTS = 30
 LEASES = Path("/var/lib/netvirt/dnsmasq/blue/leases")
 LEASE = "52:54:00:aa:bb:01 10.0.10.11 vm1"
-SYSTEM_CALLS = {
-    *("send", "sendto", "sendmsg", "write", "flush", "fsync", "replace", "unlink", "link", "mkdir", "rmdir", "open"),
-    *("fchmod", "fchown", "fork_exec", "poll", "waitpid", "ioctl", "setns", "memfd_create", "close"),
-}
-
-
-class Counter:
-    """Counts the points from the first operation of a run to its last, and ends the process at one of them."""
-
-    def __init__(self, last: int) -> None:
-        self.last = last
-        self.passed = itertools.count(1)
-        self.seen = 0
-        self.on = False
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code.co_filename.endswith("_engine.py"):
-            self.on = self.on or code.co_name == "_apply"
-            self.on = self.on and code.co_name != "_verify"
-        backend = event == "call" and "_backends" in code.co_filename
-        system = event == "c_call" and getattr(argument, "__name__", "") in SYSTEM_CALLS
-        if self.on and (backend or system):
-            self.seen = next(self.passed)
-            if self.seen == self.last:
-                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def apply_until(point: int, listed: list[Spec], keep: bool) -> int:
-    """Converge in a process of its own, which is killed at a point, and return how many it passed; 0 if killed."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            counter = Counter(point)
-            threading.setprofile(counter)
-            sys.setprofile(counter)
-            run(listed, keep=keep)
-            sys.setprofile(None)
-            os.write(writer, str(counter.seen).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader) as answer:
-        passed = int(answer.read() or 0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (0 if passed else -signal.SIGKILL)
-    return passed
+    """Converge until a point, and return how many were passed; 0 if killed."""
+    return run_until(point, lambda: run(listed, keep=keep))
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ _TIMEOUT = 10.0  # seconds for an answer of the kernel
 _ATTEMPTS = 10  # of a dump that the kernel says has changed under it
 
 Attributes = Mapping[int, bytes]
+Hop = tuple[tuple[int, int, int, int], Attributes]  # rtnexthop as above, and its attributes
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,21 @@ class Record:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes it the same object: for an address, its numbers; for a route, all but what changes by itself."""
+        """What makes it the same object: for an address, its numbers; for a route, all but what changes by itself.
+
+        The weight of a hop that is alone does not count: the kernel tells it only of a hop among others.
+        """
         if self.kind == "address":
             return (self.interface, self.header[0], self.header[1], self.local, self._ip(_IFA_ADDRESS))
-        stable = tuple(item for item in self.attributes if item[0] != _RTA_CACHEINFO)
-        return (self.header, stable)
+        values = {number: value for number, value in self.values.items() if number != _RTA_CACHEINFO}
+        hops = list(_hops(values.get(_RTA_MULTIPATH, b"")))
+        header = self.header
+        if len(hops) == 1:
+            (((_length, flags, _weight, index), inner),) = hops
+            del values[_RTA_MULTIPATH]
+            values = {**values, **inner, _RTA_OIF: struct.pack("=I", index)}
+            header = (*header[:-1], flags)
+        return (header, tuple(sorted(values.items())))
 
     def over(self, old: int, new: int, name: str = "") -> Record:
         """Return it over another interface; the label of an IPv4 address takes over that interface's ``name``."""
@@ -123,7 +134,8 @@ class Record:
                 label = name + suffix if len(name + suffix) <= 15 else name
                 attributes = {**attributes, _IFA_LABEL: label.encode() + b"\0"}
         elif _RTA_MULTIPATH in attributes:
-            attributes = {**attributes, _RTA_MULTIPATH: _rehop(attributes[_RTA_MULTIPATH], old, new)}
+            hops = _hops(attributes[_RTA_MULTIPATH])
+            attributes = {**attributes, _RTA_MULTIPATH: b"".join(_hop(hop, old, new) for hop in hops)}
         else:
             attributes = {**attributes, _RTA_OIF: struct.pack("=I", new)}
         return replace(self, attributes=_plain(attributes), interface=new)
@@ -162,13 +174,15 @@ class Rtnetlink:
         found = []
         for payload in self._dump(_GETROUTE, _ROUTE.pack(*bytes(9))):
             *header, flags = _ROUTE.unpack_from(payload)
-            values = _parse(payload[_ROUTE.size :])
-            index = _interface(values, interfaces)
-            if index is None or header[4] == _TABLE_LOCAL or header[7] != _UNICAST:
+            if header[4] == _TABLE_LOCAL or header[7] != _UNICAST:
                 continue
-            record = Record("route", (*header, flags & _ONLINK), _plain(values), index)
-            if not ipaddress.ip_network(record.destination).is_link_local:
-                found.append(record)
+            for values in _single_routes(header[0], _parse(payload[_ROUTE.size :])):
+                index = _interface(values, interfaces)
+                if index is None:
+                    continue
+                record = Record("route", (*header, flags & _ONLINK), _plain(values), index)
+                if not ipaddress.ip_network(record.destination).is_link_local:
+                    found.append(record)
         return found
 
     def add(self, record: Record) -> None:
@@ -279,21 +293,32 @@ def _plain(values: Attributes) -> tuple[tuple[int, str], ...]:
     return tuple((number, value.hex()) for number, value in values.items())
 
 
-def _hops(data: bytes) -> Iterator[tuple[tuple[int, int, int, int], dict[int, bytes]]]:
+def _hops(data: bytes) -> Iterator[Hop]:
     position = 0
     while position + _HOP.size <= len(data):
         length, flags, weight, index = _HOP.unpack_from(data, position)
-        yield (length, flags, weight, index), _parse(data[position + _HOP.size : position + length])
+        values = _parse(data[position + _HOP.size : position + length])
+        yield (length, flags & _ONLINK, weight, index), values
         position += _aligned(length)
 
 
-def _rehop(data: bytes, old: int, new: int) -> bytes:
-    """Return RTA_MULTIPATH with the hops over one interface put onto another."""
-    result = b""
-    for (_length, flags, weight, index), values in _hops(data):
-        body = _attributes(values)
-        result += _HOP.pack(_HOP.size + len(body), flags & _ONLINK, weight, new if index == old else index) + body
-    return result
+def _hop(hop: Hop, old: int = 0, new: int = 0) -> bytes:
+    """Return one hop of RTA_MULTIPATH, from one interface put onto another."""
+    (_length, flags, weight, index), values = hop
+    body = _attributes(values)
+    return _HOP.pack(_HOP.size + len(body), flags, weight, new if index == old else index) + body
+
+
+def _single_routes(family: int, values: dict[int, bytes]) -> list[dict[int, bytes]]:
+    """Return the attributes of each route in a message of the kernel.
+
+    The kernel joins IPv6 routes that differ in nothing but the hop, and tells of them in one message, but each is added
+    and deleted by itself. IPv4 routes with several hops are one.
+    """
+    hops = [_hop(hop) for hop in _hops(values.get(_RTA_MULTIPATH, b""))]
+    if not hops:
+        return [values]
+    return [{**values, _RTA_MULTIPATH: part} for part in (hops if family == socket.AF_INET6 else [b"".join(hops)])]
 
 
 def _interface(values: Attributes, wanted: tuple[int, ...]) -> Optional[int]:

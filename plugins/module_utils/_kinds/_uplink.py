@@ -265,7 +265,8 @@ class Mover:
                 except _errors.Unavailable as error:  # a gateway that another route leads to
                     trouble = error
             if trouble is None:
-                self._delete(target, sorted(extra, key=_order, reverse=True))
+                # The last first: a secondary address that outlives its primary one is given a route of its own.
+                self._delete(target, sorted(extra, key=_order)[::-1])
         raise trouble or _errors.Unavailable("the addresses and routes change while they are moved; run again")
 
     def _delete(self, target: _uplink_layout.Layout, extra: Iterable[_rtnetlink.Record]) -> None:
