@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from engine import Object, apply, column, output
+from netlink_node import link
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
 
@@ -112,8 +113,8 @@ def test_wrong_values_are_one_line_and_change_nothing(port: Object, options: dic
 @pytest.mark.parametrize(
     ("option", "value", "table_column", "shown"),
     [
-        ("mtu", 1400, "mtu", 1400),
-        ("mac", "52:54:00:00:00:07", "mac_in_use", "52:54:00:00:00:07"),
+        ("mtu", 1400, "mtu_request", 1400),
+        ("mac", "52:54:00:00:00:07", "mac", "52:54:00:00:00:07"),
         ("ofport_request", 77, "ofport", 77),
         ("ingress_policing_rate", 1000, "ingress_policing_rate", 1000),
         ("ingress_policing_burst", 100, "ingress_policing_burst", 100),
@@ -124,6 +125,13 @@ def test_options_of_the_interface(port: Object, option: str, value: Any, table_c
     assert port.changes(**INTERNAL, **{option: value}) == {option}
     assert column("Interface", "nvtp", table_column) == shown
     assert port.changes(**original) == {option}
+
+
+def test_mtu_and_mac_reach_the_device(port: Object) -> None:
+    port.present(**INTERNAL, mtu=1400, mac="52:54:00:00:00:07")
+    device = link("nvtp")
+    assert device is not None
+    assert (device["mtu"], device["address"]) == (1400, "52:54:00:00:00:07")
 
 
 def test_options_of_the_port(port: Object) -> None:
@@ -142,7 +150,7 @@ def test_a_port_on_another_bridge_is_an_error_unless_moved(port: Object) -> None
         port.plan(bridge="nvtbr2")
     assert port.changes(bridge="nvtbr2", move=True) == {"bridge"}
     assert output("ovs-vsctl", "port-to-br", "nvtp").strip() == "nvtbr2"
-    assert column("Interface", "nvtp", "mtu") == 1400
+    assert column("Interface", "nvtp", "mtu_request") == 1400
 
 
 def test_a_patch_may_be_made_one_end_after_the_other(port: Object) -> None:

@@ -20,7 +20,8 @@ REMOTES = ["192.0.2.2", "192.0.2.3", "192.0.2.4"]
 def _bridge() -> Iterator[None]:
     apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}])
     yield
-    output("ovs-vsctl", "--if-exists", "del-br", "nvtbr")
+    for name in ("nvtbr", "nvtbr2"):
+        output("ovs-vsctl", "--if-exists", "del-br", name)
 
 
 @pytest.fixture
@@ -179,8 +180,12 @@ def test_wrong_values_are_one_line_and_change_nothing(options: dict[str, Any], m
 
 @pytest.mark.parametrize("absent_first", [True, False])
 @pytest.mark.parametrize("from_tunnel", [True, False])
-def test_a_port_and_a_tunnel_take_each_others_name_in_one_run(absent_first: bool, from_tunnel: bool) -> None:
-    port = {"ovs_port_vlan": {"name": "nvt", "bridge": "nvtbr", "type": "internal", "tag": 7}}
+@pytest.mark.parametrize("bridge", ["nvtbr", "nvtbr2"])
+def test_a_port_and_a_tunnel_take_each_others_name_in_one_run(
+    absent_first: bool, from_tunnel: bool, bridge: str
+) -> None:
+    apply([{"ovs_bridge": {"name": "nvtbr2", "datapath_type": "netdev"}}])
+    port = {"ovs_port_vlan": {"name": "nvt", "bridge": bridge, "type": "internal", "tag": 7}}
     tunnel = {"ovs_tunnel": {"name": "nvt", **VXLAN, "remote": "192.0.2.2"}}
     old, new = (tunnel, port) if from_tunnel else (port, tunnel)
     gone = {kind: {"name": "nvt", "state": "absent"} for kind in old}
@@ -191,7 +196,7 @@ def test_a_port_and_a_tunnel_take_each_others_name_in_one_run(absent_first: bool
         (kind, action) for entry in resources for kind, action in ((*entry, "delete" if entry is gone else "create"),)
     ]
     assert planned.operations == done.operations
-    assert ports() == ["nvt"]
+    assert output("ovs-vsctl", "port-to-br", "nvt").strip() == (bridge if from_tunnel else "nvtbr")
     assert column("Interface", "nvt", "type") == ("internal" if from_tunnel else "vxlan")
     assert column("Port", "nvt", "tag") == (7 if from_tunnel else [])
     assert apply(resources).operations == []

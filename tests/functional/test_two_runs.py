@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from engine import Spec, apply, output
@@ -80,9 +81,9 @@ def test_a_run_that_waits_too_long_says_so_and_changes_nothing(monkeypatch: pyte
     with monkeypatch.context() as patch:
         verify = _engine._verify
 
-        def late(*arguments: object) -> None:
+        def late(*arguments: Any) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
-            verify(*arguments)  # type: ignore[arg-type]
+            verify(*arguments)
 
         patch.setattr(_engine, "_verify", late)
         first = started(1)
