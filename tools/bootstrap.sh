@@ -67,14 +67,15 @@ make_venv() {
 
 # ensure_requirements STAMP FILE...: install the requirement files into the venv unless the stamp says they are.
 ensure_requirements() {
-    local stamp=$VENV/$1 file arguments=()
+    local stamp=$VENV/$1 file constraints=$ROOT/tools/constraints.txt arguments=()
     shift
     for file in "$@"; do arguments+=(-r "$file"); done
-    [[ -f $stamp && $(<"$stamp") == "$(stamp_of "$@")" ]] && return 0
+    [[ -f $stamp && $(<"$stamp") == "$(stamp_of "$@" "$constraints")" ]] && return 0
     say "installing Python packages: ${*#"$ROOT"/}"
-    run_logged "$LOGS/pip.log" "$VENV/bin/python" -m pip install --disable-pip-version-check "${arguments[@]}" ||
+    run_logged "$LOGS/pip.log" "$VENV/bin/python" -m pip install --disable-pip-version-check \
+        -c "$constraints" "${arguments[@]}" ||
         die 'cannot install the Python packages'
-    stamp_of "$@" >"$stamp"
+    stamp_of "$@" "$constraints" >"$stamp"
 }
 
 # Ansible finds a collection only at ansible_collections/NAMESPACE/NAME; the checkout may be called anything.
