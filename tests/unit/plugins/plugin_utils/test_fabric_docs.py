@@ -16,6 +16,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_m
 
 PAGE = (ROOT / "docs/fabric_document.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+FIRST = re.findall(r"```yaml\n(fabric_.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 MTUS = re.findall(r"^\| (\w+)[^|]*, IPv([46]) \| \d+ \| 4 \| (\d+) \|$", PAGE, re.MULTILINE)
 
 
@@ -32,10 +33,15 @@ def test_every_example_is_described_and_run_by_a_test(directory: Path) -> None:
     assert f"(examples/{directory.name}/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", EXAMPLES)
+@pytest.mark.parametrize("text", [*FIRST, *EXAMPLES])
 def test_examples_compile(text: str) -> None:
     assert faults_of(yaml.safe_load(text)) == []
     assert build(yaml.safe_load(text), "network1")
+
+
+def test_the_readme_has_a_first_example() -> None:
+    (text,) = FIRST
+    assert yaml.safe_load(text).keys() >= {"fabric_networks", "fabric_routers", "fabric_guests"}
 
 
 def test_the_table_of_mtus() -> None:
