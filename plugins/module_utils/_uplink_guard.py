@@ -48,6 +48,7 @@ def start(node: Node, request: _uplink_layout.Request, seconds: int) -> str:
     token = uuid.uuid4().hex
     order = {
         "token": token,
+        "run": os.getpid(),
         "seconds": seconds,
         "request": dataclasses.asdict(request),
         "settings": dataclasses.asdict(node.settings),
@@ -150,20 +151,21 @@ class Guard:
         """Move and wait, or go on where a guard that was killed has got."""
         state = _read(_node.PENDING)
         if state is None:
-            if not self.node.is_locked():  # nobody waits for it any more
+            state = self._announce()
+            if not self._is_wanted():
+                os.unlink(_node.PENDING)
                 return
-            state = self._move()
-            if state["phase"] == REVERTED:
-                return
+            self._move(state)
         elif state["phase"] == _MOVING:
             state["error"] = "the guard was killed while it moved"
-        if state["phase"] == MOVED and self._confirmed(state):
-            self._finish(state, CONFIRMED)
-            return
-        self._revert(state)
+        if state["phase"] == MOVED:
+            state["phase"] = CONFIRMED if self._confirmed(state) else _REVERTING
+        if state["phase"] not in (CONFIRMED, REVERTED):
+            self._revert(state)
+        self._finish(state)
 
-    def _move(self) -> State:
-        """Move and return the state: MOVED, or MOVING with an error."""
+    def _announce(self) -> State:
+        """Have other runs wait from now on, and return the state, in which nothing is moved."""
         state = {
             "token": self.order["token"],
             "seconds": self.order["seconds"],
@@ -172,25 +174,28 @@ class Guard:
             "error": "",
             "phase": _MOVING,
         }
+        self._save(state)
+        return state
+
+    def _is_wanted(self) -> bool:
+        """Tell whether the run still waits that asked for the move; it has the lock for as long."""
+        return os.path.isdir(f"/proc/{self.order['run']}") and self.node.is_locked()
+
+    def _move(self, state: State) -> None:
+        """Move, which leads to the phase MOVED, or to an error."""
         try:
             state["inside"], state["vlan"] = self.mover.membership(self.request)
             original = self.mover.read(self.request)
             kept = _uplink_layout.read_kept(_files.Files(), self.request.nic)
-        except _errors.NetvirtError as error:
-            state["error"] = str(error)
-            self._finish(state, REVERTED)
-            return state
-        state["original"], state["kept"] = original.dump(), kept
-        self._save(state)
-        try:
+            state["original"], state["kept"] = original.dump(), kept
+            self._save(state)
             self.mover.carry_out(original, kept)
         except _errors.NetvirtError as error:
             state["error"] = str(error)
-            return state
+            return
         state["deadline"] = time.clock_gettime(time.CLOCK_BOOTTIME) + state["seconds"]
         state["phase"] = MOVED
         self._save(state)
-        return state
 
     def _confirmed(self, state: State) -> bool:
         while not self.stopped:
@@ -205,10 +210,10 @@ class Guard:
         return False
 
     def _revert(self, state: State) -> None:
-        """Go back, as often as it takes: Open vSwitch may be down just now."""
+        """Go back if anything was moved, as often as it takes: Open vSwitch may be down just now."""
         state["phase"] = _REVERTING
         self._save(state)
-        while True:
+        while "original" in state:
             try:
                 self.mover.undo(
                     _uplink_layout.Layout.load(state["original"]), state["inside"], state["vlan"], state["kept"]
@@ -218,11 +223,10 @@ class Guard:
                 _say(f"cannot undo the move of {state['nic']} yet: {error}")
                 self.node.close()
                 time.sleep(_AGAIN)
-        self._finish(state, REVERTED)
+        state["phase"] = REVERTED
 
-    def _finish(self, state: State, phase: str) -> None:
-        _say(f"move of {state['nic']} {phase} {state['error']}".strip())
-        state["phase"] = phase
+    def _finish(self, state: State) -> None:
+        _say(f"move of {state['nic']} {state['phase']} {state['error']}".strip())
         self._save(state)
         os.replace(_node.PENDING, LAST)
 

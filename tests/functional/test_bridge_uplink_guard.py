@@ -169,7 +169,10 @@ def test_run_is_killed_when_guarded(bridge: str) -> None:
         time.sleep(length * (point + 0.5) / POINTS)
         process.kill()
         process.wait(timeout=30)
-        time.sleep(1)  # for a unit that has just been started to show
+        deadline = time.monotonic() + 60
+        while guards():  # one that has just been started says nothing yet
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         wait_for_guard()
         assert everything() == before, f"point {point}"
 

@@ -128,15 +128,15 @@ class Files:
 
 
 def _read(path: str) -> Optional[File]:
+    file = None
     with _translated("read", path):
         try:
             status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                with open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
+                    file = File(handle.read(), stat.S_IMODE(status.st_mode))
         except (FileNotFoundError, NotADirectoryError):
             return None
-    file = None
-    if stat.S_ISREG(status.st_mode):
-        with _translated("read", path), open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
-            file = File(handle.read(), stat.S_IMODE(status.st_mode))
     if file is None or file.owner is None:
         raise _errors.Conflict(f"{path} exists and is not ours (its first line does not say so); move it away")
     return file
