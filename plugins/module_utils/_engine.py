@@ -338,8 +338,8 @@ def _apply(node: Node, steps: Sequence[tuple[Resource, Operation]], reports: Seq
 
 
 def _verify(node: Node, resources: Sequence[Resource], reports: Sequence[dict[str, Any]]) -> None:
-    """Observe the node until it shows the declared state, and fail with what it lacks after VERIFY_SECONDS."""
-    deadline = time.monotonic() + VERIFY_SECONDS
+    """Observe the node until it shows the declared state; fail with what it lacks VERIFY_SECONDS after a first look."""
+    deadline: Optional[float] = None
     pause = 0.02
     while True:
         if reports:
@@ -347,6 +347,7 @@ def _verify(node: Node, resources: Sequence[Resource], reports: Sequence[dict[st
         faults = [fault for item in resources for fault in _faults(node, item)]
         if not faults:
             return
+        deadline = deadline or time.monotonic() + VERIFY_SECONDS
         if time.monotonic() > deadline:
             raise _errors.Failed("; ".join(faults), reports)
         time.sleep(pause)

@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from engine import Object, apply, output
+from netlink_node import link_local
 
 NAME = "nvtdhcp"
 UNIT = f"netvirt-dnsmasq-{NAME}.service"
@@ -184,8 +184,7 @@ def lease(*arguments: str, interface: str = "c0", tries: int = 6) -> dict[str, s
 
 def offer6() -> tuple[str, str]:
     """Return the address that the DHCPv6 server offers, and the DNS server."""
-    while "tentative" in inside(CLIENT, "ip", "-6", "address", "show", "dev", "c0", "scope", "link"):
-        time.sleep(0.1)
+    link_local("c0", CLIENT)
     address, server = inside(CLIENT, "python3", "-c", _SOLICIT, CLIENT_MAC).split()
     return address, server
 

@@ -18,7 +18,7 @@ SYSTEM_CALLS = {
     *("send", "sendto", "sendmsg", "write", "flush", "fsync", "replace", "unlink", "link", "mkdir", "rmdir", "open"),
     *("fchmod", "fchown", "fork_exec", "poll", "waitpid", "ioctl", "setns", "memfd_create", "close"),
 }
-CHANGES = {"_do", "set_link", "write_sysctl", "commit", "remove"}  # of backends
+CHANGES = {"_do", "set_link", "move_link", "write_sysctl", "commit", "remove"}  # of backends
 
 
 def any_call(frame: FrameType, event: str, argument: Any) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
@@ -31,6 +32,17 @@ def inside(namespace: str, *command: str) -> str:
     """Run a command in a namespace and return its output."""
     arguments = ["ip", "netns", "exec", namespace, *command]
     return subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def link_local(name: str, namespace: str) -> str:
+    """Return the link-local address of an interface, once it can be used; it comes with the carrier."""
+    for _attempt in range(100):
+        found = ip("-6", "address", "show", "dev", name, "scope", "link", namespace=namespace)
+        for item in found[0].get("addr_info", ()) if found else ():
+            if "local" in item and not item.get("tentative"):
+                return str(item["local"])
+        time.sleep(0.1)
+    raise AssertionError(f"{name} in {namespace} has no link-local address yet")
 
 
 def link(name: str, namespace: Optional[str] = None) -> Optional[dict[str, Any]]:
@@ -103,6 +115,7 @@ _RESTLESS = {
     *("state", "message_age", "topology_change", "config_pending", "topology_change_ack", "mii_status", "ad_info"),
     *("ad_aggregator_id", "ad_actor_oper_port_state", "ad_actor_oper_port_state_str"),
     *("ad_partner_oper_port_state", "ad_partner_oper_port_state_str"),
+    *("topology_change_detected", "fdb_n_learned"),
 }
 
 

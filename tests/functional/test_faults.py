@@ -185,6 +185,12 @@ def test_switch_stopped(converged: bool) -> None:
     assert bool(after[1]) == bool(before[1])
 
 
+def test_switch_stopped_is_no_matter_to_what_has_nothing_to_do_with_it() -> None:
+    output("ovs-appctl", "-t", "ovs-vswitchd", "exit")
+    apply([entry for entry in NETWORK if not {"ovs_bridge", "ovs_port_vlan"} & entry.keys()])
+    assert addresses("gw", "nvtns") == ["10.97.0.1/24"]
+
+
 @pytest.mark.parametrize("daemon", ["ovsdb-server", "ovs-vswitchd"])
 def test_daemon_does_not_answer(daemon: str) -> None:
     before = settled()

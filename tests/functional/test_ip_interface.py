@@ -268,6 +268,18 @@ def test_route_of_somebody_else_to_the_same_destination() -> None:
     converges(interface(routes=[{**wanted[0], "metric": 5}]))
 
 
+def test_route_that_the_kernel_makes_itself() -> None:
+    both = {"addresses": ["10.9.0.1/24"], "routes": [{"destination": "10.9.0.0/24", "via": "10.9.0.2"}]}
+    text = "the kernel itself makes the route to 10.9.0.0/24 with metric 0, for the address 10.9.0.1/24; leave it out"
+    refused(InvalidValue, text, interface(**both))
+    ip("address", "add", "10.9.0.1/24", "dev", "nvt0", namespace="nvtb")
+    refused(InvalidValue, text, interface(**both))
+    ip("address", "del", "10.9.0.1/24", "dev", "nvt0", namespace="nvtb")
+    ip("address", "add", "10.9.0.1/24", "dev", "nvt0", "noprefixroute", namespace="nvtb")
+    converges(interface(routes=[{"destination": "10.9.0.0/24"}]))
+    converges(interface(addresses=["10.9.0.1/24"], routes=[{"destination": "10.9.0.0/24", "metric": 7}]))
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ def test_a_killed_build_leaves_nothing_mounted_and_nothing_running(tmp_path: Pat
     image.mkdir()
     build = subprocess.Popen([sys.executable, "-c", BUILD, image, mounted, seconds], cwd=LAB_TOOL)
     _wait(mounted.exists)
-    assert _sleepers(seconds) == 1
+    _wait(lambda: _sleepers(seconds) == 1)
     build.kill()
     build.wait(10)
     _wait(lambda: not _sleepers(seconds))
@@ -33,8 +34,11 @@ def test_a_killed_build_leaves_nothing_mounted_and_nothing_running(tmp_path: Pat
 
 
 def _sleepers(seconds: str) -> int:
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    return commands.count(f"sleep\0{seconds}\0".encode())
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            found += path.read_bytes() == f"sleep\0{seconds}\0".encode()
+    return found
 
 
 def _wait(condition: Callable[[], object]) -> None:

@@ -136,6 +136,14 @@ def test_one_parameter(option: str, value: Any, other: Any, key: str, text: str)
     assert sysctl("nvtr", key) != text
 
 
+def test_parameter_that_the_kernel_resets_with_forwarding_is_as_declared() -> None:
+    key = "net.ipv4.conf.all.accept_redirects"
+    for forward, value in ((True, 1), (False, 0)):
+        converges(router(ip_forward=not forward, sysctls={key: value}))
+        converges(router(ip_forward=forward, sysctls={key: value}))
+        assert sysctl("nvtr", key) == str(value)
+
+
 @pytest.mark.parametrize("value", [0, 1, 2])
 def test_rp_filter_is_in_effect_on_every_interface(value: int) -> None:
     converges(router(), wire("nvt0", "nvt1"), wire("nvt2", "nvt3"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Object, column, output
+from engine import Object, apply, column, output
 from netlink_node import link
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
@@ -110,6 +110,24 @@ def test_the_vlan_of_a_fake_bridge_changes_and_its_ports_follow(bridge: Object) 
         port.plan(type="internal", tag=12)
     fake.absent()
     assert output("ovs-vsctl", "list-ports", "nvtbr").split() == ["nvtq"]
+
+
+@pytest.mark.parametrize("fake_first", [True, False])
+@pytest.mark.parametrize("tag", [10, 20])
+@pytest.mark.parametrize("change", [{"parent": "nvtbr", "vlan": 11}, {"state": "absent"}], ids=["moves", "goes"])
+def test_a_declared_port_does_not_follow_a_fake_bridge(
+    bridge: Object, change: dict[str, Any], tag: int, fake_first: bool
+) -> None:
+    bridge.present(**REAL)
+    port = {"name": "nvtp", "bridge": "nvtbr", "type": "internal"}
+    apply([{"ovs_bridge": {"name": "nvtfake", "parent": "nvtbr", "vlan": 10}}, {"ovs_port_vlan": {**port, "tag": 10}}])
+    wanted = [{"ovs_bridge": {"name": "nvtfake", **change}}, {"ovs_port_vlan": {**port, "tag": tag}}]
+    resources = wanted if fake_first else wanted[::-1]
+    planned, done = apply(resources, check=True), apply(resources)
+    assert planned.operations == done.operations
+    assert column("Port", "nvtp", "tag") == tag
+    assert output("ovs-vsctl", "port-to-br", "nvtp").strip() == "nvtbr"
+    assert apply(resources).operations == []
 
 
 def test_real_and_fake_do_not_turn_into_one_another(bridge: Object) -> None:

@@ -128,6 +128,16 @@ def test_a_twin_is_reported_before_open_vswitch_refuses_it(tunnel: Object) -> No
     one, two = ({"ovs_tunnel": {"name": name, **VXLAN, "remote": "192.0.2.9"}} for name in ("nvt1", "nvt2"))
     with pytest.raises(Conflict, match="give one of them another key"):
         apply([one, two], check=True)
+    two["ovs_tunnel"]["key"] = 0
+    with pytest.raises(Conflict, match="key 0 and dst_port 4789; give one of them another key"):
+        apply([one, two], check=True)
+
+
+def test_a_tunnel_that_keeps_its_key_is_no_twin() -> None:
+    one, two = ({"name": name, **VXLAN, "remote": "192.0.2.9"} for name in ("nvt1", "nvt2"))
+    apply([{"ovs_tunnel": one}, {"ovs_tunnel": {**two, "key": 6}}])
+    assert apply([{"ovs_tunnel": {**one, "ttl": 9}}, {"ovs_tunnel": {**two, "ttl": 9}}]).operations
+    assert [column("Interface", name, "options").get("key") for name in ("nvt1", "nvt2")] == [None, "6"]
 
 
 @pytest.mark.parametrize("remotes", [{"remote": REMOTES[0]}, {"remotes": REMOTES}])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from engine import Object, Spec, apply, output
+from netlink_node import link_local
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
@@ -95,12 +96,9 @@ def converge(check: bool = False, **options: Any) -> Any:
 
 
 def test_nothing_is_heard_or_said_on_an_isolated_interface(item: Object) -> None:
-    link_local = next(
-        address["local"]
-        for address in json.loads(inside(ROUTER, "ip", "-j", "-6", "address", "show", "blue"))[0]["addr_info"]
-        if address["scope"] == "link"
-    )
-    targets = ["10.99.1.1", "10.99.2.1", "10.99.2.2", "fd99:1::1", "fd99:2::2", f"{link_local}%eth0"]
+    link_local("eth0", BLUE)
+    own = link_local("blue", ROUTER)
+    targets = ["10.99.1.1", "10.99.2.1", "10.99.2.2", "fd99:1::1", "fd99:2::2", f"{own}%eth0"]
     assert answers(BLUE, *targets) == sorted(targets)
     after = item.present(isolated_interfaces=["nvtlater", "blue"])
     assert after["isolated_interfaces"] == ["blue", "nvtlater"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -112,3 +113,20 @@ def test_reading_does_not_wait() -> None:
         assert planned(2)
         assert not planned(1)
     node.close()
+
+
+def test_others_commit_to_the_database_at_the_same_time() -> None:
+    """A later configuration of theirs, which ovs-vswitchd has not taken over yet, is none of ours."""
+    busy = "for i in $(seq 2000); do ovs-vsctl set bridge nvtbr external_ids:number=$i; done"
+    apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}])
+    others = [subprocess.Popen(["sh", "-c", busy]) for _number in range(3)]
+    try:
+        for number in range(ROUNDS * 5):
+            port = {"name": "nvtp", "bridge": "nvtbr", "type": "internal", "tag": 1 + number}
+            assert apply([{"ovs_port_vlan": port}]).operations
+        assert [other.poll() for other in others] == [None] * 3, "they ended before we did"
+    finally:
+        for other in others:
+            other.terminate()
+            other.wait()
+        output("ovs-vsctl", "del-br", "nvtbr")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
-from engine import Spec
+from engine import Spec, apply
+from killed import any_change, run_until
 from netlink_node import (
     actions,
     addresses,
@@ -265,6 +266,22 @@ def test_another_interface_of_that_name_is_left_alone() -> None:
     ip("link", "add", "nvt0", "type", "bridge")
     refused(Conflict, "is there and is no veth but of kind bridge", pair())
     refused(Conflict, "is there and is no veth", pair(state="absent"))
+
+
+def test_an_end_that_a_killed_run_moved_is_up() -> None:
+    ip("netns", "add", "nvtc")
+    moved = pair({"namespace": "nvtc"})
+    for point in range(1, 9):
+        apply([pair()])
+        passed = run_until(point, lambda: apply([moved]), any_change)
+        apply([moved])
+        settled(moved)
+        far = link("nvt1", "nvtc")
+        assert far is not None
+        assert "UP" in far["flags"], f"killed before change {point}"
+        if passed:
+            break
+    assert passed == point - 1 > 1
 
 
 def test_pair_of_somebody_else_is_neither_renamed_nor_moved() -> None:

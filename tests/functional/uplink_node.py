@@ -46,12 +46,20 @@ def everything() -> Any:
         keys = ("accept_dad", "disable_ipv6")
         shown[name]["sysctls"] = [sysctl(None, f"net.ipv6.conf.{name}.{key}") for key in keys]
     shown["routes"] = [
-        sorted(output("ip", family, "route", "show", "table", "all").splitlines()) for family in ("-4", "-6")
+        sorted(filter(_is_steady, output("ip", family, "route", "show", "table", "all").splitlines()))
+        for family in ("-4", "-6")
     ]
     shown["ports"] = output("ovs-vsctl", "--columns=name,tag,external_ids", "find", "port", f"name={NIC}")
     shown["config"] = output("ovs-vsctl", "--columns=name,other_config", "list", "bridge")
     shown["rules"] = output("nft", "list", "ruleset")
     return shown
+
+
+def _is_steady(route: str) -> bool:
+    """Tell whether a route is none of those that come with the bridge's own link-local address."""
+    return f"dev {BRIDGE}" not in route or not route.startswith(
+        ("fe80", "local fe80", "anycast fe80", "multicast ff00")
+    )
 
 
 def reached(*options: str) -> bool:

@@ -97,9 +97,18 @@ class Netlink(_netlink_devices.Devices):
         )
 
     def move_link(
-        self, namespace: _netlink_read.Namespace, name: str, to_namespace: _netlink_read.Namespace, to_name: str
+        self,
+        namespace: _netlink_read.Namespace,
+        name: str,
+        to_namespace: _netlink_read.Namespace,
+        to_name: str,
+        up: bool = False,
     ) -> None:
-        """Move a link to a namespace and a name. It is down afterwards; a move loses addresses, routes and master."""
+        """Move a link to a namespace and a name. A move loses addresses, routes and master.
+
+        It is ``up`` afterwards in the same instant, which a run cannot be killed before; where only its name changes,
+        it is down.
+        """
         taken = {errno.EEXIST: f"{to_name} exists there already"}
         if namespace == to_namespace:
             self.set_link(namespace, name, up=False)
@@ -110,11 +119,14 @@ class Netlink(_netlink_devices.Devices):
                 taken,
             )
             return
+        state = {"state": "up"} if up else {}
         with _namespaces.opened(to_namespace) as target:
             self.call(
                 f"move {name} to {'namespace ' + to_namespace if to_namespace else 'the root namespace'}",
                 namespace,
-                lambda handle: handle.netlink.link("set", index=_index(handle, name), net_ns_fd=target, ifname=to_name),
+                lambda handle: handle.netlink.link(
+                    "set", index=_index(handle, name), net_ns_fd=target, ifname=to_name, **state
+                ),
                 {**taken, errno.EINVAL: "this device cannot leave its namespace"},
             )
 

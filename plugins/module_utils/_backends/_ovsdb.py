@@ -191,11 +191,16 @@ class Ovsdb:
 
     def on_userspace_datapath(self, port: str) -> bool:
         """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""
+        first = self._seen is None
         try:
             bridge = self.bridge_of(port)
         except (_errors.Missing, _errors.Unavailable):
             return False
-        return bridge is not None and bridge.datapath_type == "netdev"
+        if bridge is not None and bridge.datapath_type == "netdev":
+            return True
+        if first:
+            self.forget()  # so that a run that is about no more of Open vSwitch than this does not require it
+        return False
 
     def reattach(self, port: str) -> None:
         """Make ovs-vswitchd open the device of a port again.
@@ -277,6 +282,11 @@ class Ovsdb:
         from ovsdbapp.backend.ovs_idl.command import BaseCommand
 
         class Changes(BaseCommand):  # type: ignore[misc]  # ovsdbapp has no type information
+            number = 0  # of the configuration that the transaction made; others may have made later ones since
+
+            def post_commit(self, txn: Any) -> None:
+                self.number = txn.get_increment_new_value()
+
             def run_idl(self, txn: Any) -> None:
                 batch = Batch(api.tables, txn)
                 for _order, change in sorted(changes, key=lambda item: item[0]):
@@ -284,13 +294,13 @@ class Ovsdb:
 
         try:
             with api.transaction(check_error=True, log_errors=False) as transaction:
-                transaction.add(Changes(api))
+                made = transaction.add(Changes(api))
         except Exception as error:  # RuntimeError for a refusal, ovsdbapp's own exceptions for time-outs
             if "Timeout" in type(error).__name__:
                 raise self._not_taken_over() from error
             raise _errors.Unavailable(f"the Open vSwitch database refused the change: {error}") from error
         switch = next(iter(api.tables["Open_vSwitch"].rows.values()))
-        if switch.cur_cfg < switch.next_cfg:
+        if switch.cur_cfg < made.number:
             raise self._not_taken_over()
 
     def _not_taken_over(self) -> _errors.Unavailable:

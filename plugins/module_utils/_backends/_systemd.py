@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 UNIT_DIRECTORY = "/etc/systemd/system"
+_JOURNAL_SECONDS = 1.0  # for journald to take in what a unit said
 START_SECONDS = 30  # a start waits for the daemon to say that it is ready
 
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "UnitFileState", "NeedDaemonReload")
@@ -102,11 +104,18 @@ class Systemd:
             action()
 
     def last_words(self, unit: str) -> str:
-        """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing."""
+        """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing.
+
+        They come to the journal some time after they were written.
+        """
         arguments = [f"_SYSTEMD_UNIT={unit}", "--lines=2", "--output=json", "--no-pager", "--quiet"]
-        result = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY)
+        deadline = time.monotonic() + _JOURNAL_SECONDS
+        lines: list[str] = []
+        while not lines and time.monotonic() < deadline:
+            lines = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY).stdout.splitlines()
+            time.sleep(0 if lines else 0.1)
         try:
-            return "; ".join(str(json.loads(line)["MESSAGE"]) for line in result.stdout.splitlines())
+            return "; ".join(str(json.loads(line)["MESSAGE"]) for line in lines)
         except (KeyError, TypeError, ValueError):
             return ""
 

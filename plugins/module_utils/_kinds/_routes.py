@@ -17,6 +17,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 _KERNEL = 2  # RTPROT_KERNEL: comes and goes with an address
 _DEFAULT_METRIC = {4: 0, 6: 1024}  # IP6_RT_PRIO_USER
+_CONNECTED_METRIC = {4: 0, 6: 256}  # IP6_RT_PRIO_ADDRCONF
 
 
 def _canonical(route: Spec) -> Spec:
@@ -123,6 +124,7 @@ def check_gateways(
     ``addresses`` are those that will be there. So it is with a source that is no address of the namespace.
     """
     _check_sources(node, namespace, addresses, routes)
+    _check_connected(node, namespace, interface, addresses, routes)
     own = [ipaddress.ip_interface(address) for address in addresses]
     reached = [address.network for address in own]
     reached += [ipaddress.ip_network(route["destination"]) for route in routes if "via" not in route]
@@ -147,6 +149,25 @@ def check_gateways(
             f"the gateway {gateway} of {route['destination']} is not on-link; "
             f"give {place} an address in its subnet, or set onlink: true"
         )
+
+
+def _check_connected(
+    node: Node, namespace: Optional[str], interface: Optional[str], addresses: Iterable[str], routes: Iterable[Spec]
+) -> None:
+    """Raise InvalidValue for a route that the kernel makes with an address, unless the address was made without it."""
+    wanted = {_key(route) for route in routes}
+    wanted -= {(route.destination, route.metric) for route in node.netlink.routes(namespace) if route.ours}
+    made = {(route.destination, route.metric) for route in node.netlink.routes(namespace) if route.protocol == _KERNEL}
+    names = [interface] if interface else node.netlink.links(namespace)
+    there = {address.cidr for name in names for address in node.netlink.addresses(namespace, name)}
+    for cidr in sorted(addresses):
+        network = ipaddress.ip_interface(cidr).network
+        key = (str(network), _CONNECTED_METRIC[network.version])
+        if key in wanted and (key in made or cidr not in there) and (network.version, network.prefixlen) != (4, 32):
+            raise _errors.InvalidValue(
+                f"the kernel itself makes the route to {network} with metric {key[1]}, for the address {cidr}; "
+                "leave it out or set another metric"
+            )
 
 
 def _check_sources(node: Node, namespace: Optional[str], addresses: Iterable[str], routes: Iterable[Spec]) -> None:

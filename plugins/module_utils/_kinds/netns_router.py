@@ -226,7 +226,7 @@ def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec)
     attributes = {option: leg[option] for option in _leg.LINK_OPTIONS if option in leg}
 
     def move() -> None:
-        node.netlink.move_link(None, name, namespace, name)
+        node.netlink.move_link(None, name, namespace, name, up=bool(leg.get("up")))
         node.netlink.set_link(namespace, name, **attributes)
 
     def predict() -> None:
@@ -303,12 +303,13 @@ def _parameter_operations(node: Node, have: Spec, desired: Spec) -> Iterable[_en
     changes = _engine.differences({"name": "", **have}, wanted)
     if not changes:
         return
-    before = have.get("sysctls", {})
+    reset = any(option in changes for option in _FORWARDING)  # to forward resets others, such as accept_redirects
+    before = {} if reset else have.get("sysctls", {})
     sysctls = {key: value for key, value in wanted.get("sysctls", {}).items() if before.get(key) != value}
 
     def write() -> None:
         namespace = desired["name"]
-        for option, key in _FORWARDING.items():  # first, since they reset other parameters
+        for option, key in _FORWARDING.items():
             if option in changes:
                 node.netlink.write_sysctl(namespace, key, str(int(desired[option])))
         if "rp_filter" in changes:

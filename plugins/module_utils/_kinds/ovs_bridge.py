@@ -159,12 +159,12 @@ class OvsBridge(_engine.Kind):
         changes, order = _engine.differences(have, desired), 2
         if desired is None:
             have = cast(Spec, have)  # not both are None
-            change, action = _delete(have), "delete"
+            change, action = _delete(have, _declared_ports(node)), "delete"
         elif have is None:
             change, action = _create(desired, node.settings.owner), "create"
             order = 1 if desired.get("parent") else 0
         else:
-            change, action = _update(have, desired, changes), "update"
+            change, action = _update(have, desired, changes, _declared_ports(node)), "update"
         lost = (
             partial(node.openflow.expect_empty, desired["name"]) if desired and _loses_flows(desired, changes) else None
         )
@@ -256,7 +256,17 @@ def _create(desired: Spec, owner: str) -> _ovsdb.Change:
     return change
 
 
-def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> _ovsdb.Change:
+def _declared_ports(node: Node) -> set[str]:
+    """Return the ports whose VLAN this run declares, which therefore do not follow a fake bridge."""
+    return {spec["name"] for kind in ("ovs_port_vlan", "bridge_uplink") for spec in node.declarations(kind)}
+
+
+def _followers(parent: _ovsdb.Row, vlan: int, declared: set[str]) -> list[_ovsdb.Row]:
+    """Return the ports on a fake bridge, which are those of its parent with its VLAN."""
+    return [port for port in parent.ports if port.tag == [vlan] and not port.fake_bridge and port.name not in declared]
+
+
+def _update(have: Spec, desired: Spec, changed: Iterable[str], declared: set[str]) -> _ovsdb.Change:
     options = {name: desired[name] for name in changed}
 
     def change(batch: _ovsdb.Batch) -> None:
@@ -264,23 +274,21 @@ def _update(have: Spec, desired: Spec, changed: Iterable[str]) -> _ovsdb.Change:
             _write(batch, options, batch.find("Bridge", desired["name"]))
             return
         _write_fake(batch, options, batch.find("Port", desired["name"]))
-        if "vlan" in options:  # the ports on a fake bridge are those of its parent with its VLAN
-            for port in batch.find("Bridge", desired["parent"]).ports:
-                if port.tag == [have["vlan"]] and not port.fake_bridge:
-                    port.tag = options["vlan"]
+        if "vlan" in options:
+            for port in _followers(batch.find("Bridge", desired["parent"]), have["vlan"], declared):
+                port.tag = options["vlan"]
 
     return change
 
 
-def _delete(have: Spec) -> _ovsdb.Change:
+def _delete(have: Spec, declared: set[str]) -> _ovsdb.Change:
     def change(batch: _ovsdb.Batch) -> None:
         if not have["parent"]:
             batch.root.delvalue("bridges", batch.find("Bridge", have["name"]))
             return
         parent = batch.find("Bridge", have["parent"])
-        for port in parent.ports:
-            if port.name == have["name"] or (port.tag == [have["vlan"]] and not port.fake_bridge):
-                parent.delvalue("ports", port)
+        for port in [batch.find("Port", have["name"]), *_followers(parent, have["vlan"], declared)]:
+            parent.delvalue("ports", port)
 
     return change
 

@@ -145,7 +145,12 @@ class OvsTunnel(_engine.Kind):
             raise _errors.Conflict("a single tunnel cannot become a mesh, nor the other way round; remove it first")
         result = _complete(want, have if want["remotes"] != [] else None)
         _refuse_foreign_ports(node, result)
-        _refuse_twins(node, result)
+        others = [
+            other
+            for other in node.declarations(self.name)
+            if other["name"] != want["name"] and not set(_remotes(other)).isdisjoint(_remotes(want))
+        ]
+        _refuse_twins(node, result, [_complete(other, self.observe(node, other)) for other in others])
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
@@ -259,17 +264,19 @@ def _refuse_foreign_ports(node: Node, desired: Spec) -> None:
 
 
 def _identities(spec: Spec) -> dict[tuple[Any, ...], str]:
-    """Return what must be unique in one vswitchd, by which it tells tunnels apart, with the port's name."""
-    shared = (spec["type"], spec["local_ip"], spec["key"], spec["dst_port"])
+    """Return what must be unique in one vswitchd, by which it tells tunnels apart, with the port's name.
+
+    It holds no key and key 0 for the same (ofproto/tunnel.c).
+    """
+    shared = (spec["type"], spec["local_ip"], spec["key"] or "0", spec["dst_port"])
     return {(*shared, remote): name for name, remote in _port_remotes(spec).items()}
 
 
-def _refuse_twins(node: Node, desired: Spec) -> None:
-    """Raise Conflict when another tunnel has the same type, local address, remote, key and port."""
+def _refuse_twins(node: Node, desired: Spec, others: Iterable[Spec]) -> None:
+    """Raise Conflict when another tunnel has, or will have, the same type, local address, remote, key and port."""
     wanted, own = _identities(desired), set(_ports(node, desired["name"]))
-    for other in node.declarations("ovs_tunnel"):
-        if other["name"] != desired["name"]:
-            _raise_twin(wanted, _identities(_complete(other, None)), other["name"])
+    for other in others:
+        _raise_twin(wanted, _identities(other), other["name"])
     for row in node.ovsdb.rows("Interface"):
         if row.type in _TYPES and row.name not in own and not _goes(node, row.name):
             port = node.ovsdb.find("Port", row.name)
@@ -281,7 +288,7 @@ def _raise_twin(wanted: dict[tuple[Any, ...], str], others: dict[tuple[Any, ...]
     for identity in wanted.keys() & others.keys():
         kind, local, key, port, remote = identity
         raise _errors.Conflict(
-            f"tunnel {other} has the same type {kind}, local_ip {local or 'any'}, remote {remote}, key {key or 'none'} "
+            f"tunnel {other} has the same type {kind}, local_ip {local or 'any'}, remote {remote}, key {key} "
             f"and dst_port {port or 'none'}; give one of them another key"
         )
 
