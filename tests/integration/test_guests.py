@@ -21,6 +21,9 @@ from netvirt_testing.paths import ROOT
 DOCUMENT = ROOT / "examples/nat/fabric.yml"
 GUESTS = {"vm1": "compute1", "vm2": "compute2"}
 REPORT = Path("verify.json")
+IMAGE = "/srv/netvirt-image.qcow2"
+MARK = "netvirt-was-here"
+WRITE = f"printf {MARK} | dd of=/dev/vda bs=512 seek=2048 conv=sync,fsync && dd if=/dev/vda bs=16 skip=65536 count=1"
 
 
 def run(lab: Lab, playbook: str, **variables: Any) -> PlayResult:
@@ -126,19 +129,38 @@ def test_a_guest_that_is_killed_comes_back(fabric: Lab, verify: Callable[[], tup
     assert verify()[0] == []
 
 
-def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
+def guests_with_a_disk(fabric: Lab) -> list[dict[str, Any]]:
+    """Return the guests of the document, the first of them with a disk on top of an image."""
     guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
+    return [{**guests[0], "memory": 112, "image": IMAGE}, guests[1]]
+
+
+def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
+    fabric.run("compute1", ["qemu-img", "create", "-q", "-f", "qcow2", IMAGE, "16M"])
     before = {name: pid(fabric, name) for name in GUESTS}
-    site(fabric, fabric_guests=[{**guests[0], "memory": 112}, guests[1]])
+    site(fabric, fabric_guests=guests_with_a_disk(fabric))
     after = {name: pid(fabric, name) for name in GUESTS}
     assert after["vm1"] != before["vm1"]
     assert after["vm2"] == before["vm2"]
 
 
+def test_a_guest_writes_to_a_copy_on_top_of_its_image(fabric: Lab) -> None:
+    (disk,) = fabric.run("compute1", ["find", "/var/lib/netvirt", "-name", "disk.qcow2"]).stdout.split()
+    assert fabric.json("compute1", ["qemu-img", "info", "-U", "--output=json", disk])["full-backing-filename"] == IMAGE
+    before = fabric.run("compute1", ["sha256sum", IMAGE]).stdout
+    written = {"guest": "vm1", "command": ["sh", "-c", WRITE], "timeout": 20, "agent_timeout": 180}
+    answer = fabric.module("compute1", "guest_agent", written)
+    assert (answer["rc"], answer["stdout"].strip()) == (0, MARK), answer
+    assert MARK in fabric.run("compute1", ["grep", "-a", "-o", "-m1", MARK, disk]).stdout
+    assert fabric.run("compute1", ["sha256sum", IMAGE]).stdout == before
+    result = site(fabric, fabric_guests=guests_with_a_disk(fabric))
+    assert result.changed == []
+
+
 def test_a_guest_moves_and_is_purged_where_it_is_no_longer_listed(fabric: Lab) -> None:
     guests = yaml.safe_load(DOCUMENT.read_text())["fabric_guests"]
     before = pid(fabric, "vm1")
-    moved = [{**guests[0], "memory": 112}, {**guests[1], "node": "compute1"}]
+    moved = [guests_with_a_disk(fabric)[0], {**guests[1], "node": "compute1"}]
     site(fabric, fabric_guests=moved, fabric_nodes={"compute2": {}})
     assert pid(fabric, "vm1") == before
     assert fabric.run("compute1", ["systemctl", "is-active", "netvirt-guest-vm2"]).stdout.strip() == "active"

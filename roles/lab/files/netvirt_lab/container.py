@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -65,8 +66,9 @@ def _make_links(machine: Machine) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("0", encoding="ascii")  # May be inherited from this machine.
     stale = fabric.links(machine.namespace)
     for link in machine.links:
-        if link.host_end in stale:  # The kernel has not yet finished with the namespace of the boot before.
-            fabric.ip("link", "delete", link.host_end, netns=machine.namespace)
+        if link.host_end in stale:  # The kernel has not yet finished with the namespace of the boot before, or has now.
+            with contextlib.suppress(LabError):
+                fabric.ip("link", "delete", link.host_end, netns=machine.namespace)
         fabric.ip("link", "add", link.name, "address", link.mac, "mtu", str(link.mtu), "type", "veth",
                   "peer", "name", link.host_end, "netns", machine.namespace)  # fmt: skip
         fabric.with_checksums(link.name)

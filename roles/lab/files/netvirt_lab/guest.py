@@ -18,7 +18,7 @@ SUITE = "bookworm"
 PACKAGES = ["busybox-static", "linux-image-cloud-amd64", "qemu-guest-agent"]
 # In the order in which they are loaded. What the kernel has built in is skipped.
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "failover",
-           "net_failover", "virtio_net", "virtio_console", "af_packet", "ipv6"]  # fmt: skip
+           "net_failover", "virtio_net", "virtio_blk", "virtio_console", "af_packet", "ipv6"]  # fmt: skip
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 AGENT = "/usr/sbin/qemu-ga"
 

@@ -88,9 +88,12 @@ class PidFile:
     def claim(self) -> int:
         """Lock the file and write this process's pid; return the handle, to be kept open. Raise if it is taken."""
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not try_lock(handle):
-            os.close(handle)
-            raise LabError(f"{self.path}: another process holds it")
+        deadline = time.monotonic() + 1  # who asks for the pid holds it for a moment, too
+        while not try_lock(handle):
+            if time.monotonic() > deadline:
+                os.close(handle)
+                raise LabError(f"{self.path}: another process holds it")
+            time.sleep(0.01)
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         return handle
