@@ -61,7 +61,7 @@ def legs(lab: Lab, name: str) -> list[Any]:
 
 def failover(lab: Lab, guests: Guests, mode: str) -> float:
     """Pull the leg that carries a guest's echo requests; return the longest silence, in seconds."""
-    words = f"echo $$; exec ip netns exec guest-vm1 ping -n -D -i {INTERVAL} -w 120 {guests.address('vm2')}"
+    words = f"echo $$; exec ip netns exec guest-vm1 ping -n -D -i {INTERVAL} -w 600 {guests.address('vm2')}"
     command = [*lab.ssh(NODES[0]), words]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as ping:
         assert ping.stdout

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,6 +98,20 @@ def test_upstream_sees_the_routers_address(lab: Lab, built: PlayResult) -> None:
     assert json.loads(answer["stdout"])["client"] == "203.0.113.10"
 
 
+def test_what_a_tunnel_delivers_goes_into_no_other(lab: Lab, built: PlayResult) -> None:
+    def tunnels_out(port: str) -> int:
+        """Return by how many tunnels a broadcast leaves that came by a port, as Open vSwitch itself traces it."""
+        number = lab.run("compute2", ["ovs-vsctl", "get", "Interface", port, "ofport"]).stdout.strip()
+        flow = f"in_port={number},dl_vlan=10,dl_src=52:54:00:aa:bb:77,dl_dst=ff:ff:ff:ff:ff:ff"
+        traced = lab.run("compute2", ["ovs-appctl", "ofproto/trace", "br-tun", flow]).stdout
+        return len(re.findall("-> output to (?:native|kernel) tunnel", traced))
+
+    ports = lab.run("compute2", ["ovs-vsctl", "list-ports", "br-tun"]).stdout.split()
+    tunnels = [port for port in ports if port.startswith("vxlan-")]
+    assert [tunnels_out(port) for port in ports if port not in tunnels] == [len(tunnels)] == [2]
+    assert [tunnels_out(port) for port in tunnels] == [0, 0]
+
+
 class Node:
     """One node of the fabric, converged by ``apply`` alone with what the document was compiled to."""
 
@@ -127,41 +142,84 @@ def node(lab: Lab, built: PlayResult) -> Callable[[str], Node]:
     return made
 
 
-DRIFT = {
-    "a tag is changed": ("compute1", ["ovs-vsctl", "set", "Port", "tap-vm1", "tag=11"], [("ovs_port_vlan", "tap-vm1")]),
-    "a port is removed": ("network1", ["ovs-vsctl", "del-port", "rl-blue"], [("ovs_port_vlan", "rl-blue")]),
+# What is broken, how, what is done about it, and which things on the node are other ones, or were written, after that.
+DRIFT: dict[str, tuple[str, list[str], list[tuple[str, str]], set[str]]] = {
+    "a tag is changed": (
+        "compute1",
+        ["ovs-vsctl", "set", "Port", "tap-vm1", "tag=11"],
+        [("ovs_port_vlan", "tap-vm1")],
+        {"Port tap-vm1"},
+    ),
+    "a port is removed": (
+        "network1",
+        ["ovs-vsctl", "del-port", "rl-blue"],
+        [("ovs_port_vlan", "rl-blue")],
+        {"Bridge br-int", "Port rl-blue", "Interface rl-blue"},
+    ),
     "an address is removed": (
         "network1",
         ["ip", "-n", NAMESPACE, "address", "del", "10.0.10.254/24", "dev", "gw-blue"],
         [("netns_router", NAMESPACE)],
+        set(),
     ),
     "the nft table is deleted": (
         "network1",
         [*IN_ROUTER, "nft", "delete", "table", "inet", "netvirt_nat"],
         [("nat_masquerade", "nat")],
+        {"table netvirt_nat"},
     ),
     "a veth is deleted": (
         "network1",
         ["ip", "link", "del", "rl-blue"],
         [("dnsmasq_netns", "blue"), ("netns_router", NAMESPACE), ("veth_pair", "rl-blue")],
+        {"link rl-blue", "link gw-blue", "dnsmasq"},
     ),
-    "dnsmasq is stopped": ("network1", ["systemctl", "stop", DNSMASQ], [("dnsmasq_netns", "blue")]),
+    "dnsmasq is stopped": ("network1", ["systemctl", "stop", DNSMASQ], [("dnsmasq_netns", "blue")], {"dnsmasq"}),
     "a tunnel option is changed": (
         "compute1",
         ["ovs-vsctl", "set", "Interface", "{tunnel}", "options:key=99"],
         [("ovs_tunnel", "vxlan")],
+        set(),
     ),
 }
 
 
+def things(node: Node) -> dict[str, Any]:
+    """Return what is on the node, by name, with the number by which a thing made anew or written differs."""
+    found: dict[str, Any] = {}
+    columns = {"Bridge": ["_version"], "Port": ["_version"], "Interface": ["_uuid", "ofport", "type", "options"]}
+    selects = [
+        {"op": "select", "table": table, "where": [], "columns": ["name", *shown]} for table, shown in columns.items()
+    ]
+    answers = json.loads(node.run("ovsdb-client", "transact", json.dumps(["Open_vSwitch", *selects])))
+    for table, answer in zip(columns, answers):
+        found.update({f"{table} {row['name']}": row for row in answer["rows"]})
+    namespaces = [item["name"] for item in json.loads(node.run("ip", "-j", "netns", "list") or "[]")]
+    for inside in ([], *(["ip", "netns", "exec", name] for name in namespaces)):
+        for link in json.loads(node.run(*inside, "ip", "-j", "address")):
+            addresses = sorted(f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"])
+            found[f"link {link['ifname']}"] = (link["ifindex"], link.get("address"), addresses)
+        for item in json.loads(node.run(*inside, "nft", "-j", "list", "ruleset"))["nftables"]:
+            for kind in ("table", "chain", "rule"):
+                if kind in item:
+                    table = item[kind]["name"] if kind == "table" else item[kind]["table"]
+                    found.setdefault(f"table {table}", []).append((kind, item[kind]["handle"]))
+    found["dnsmasq"] = node.run("systemctl", "show", "--value", "--property=MainPID", DNSMASQ)
+    return found
+
+
 @pytest.mark.parametrize("what", DRIFT)
 def test_drift_is_a_difference_and_one_run_repairs_only_that(node: Callable[[str], Node], what: str) -> None:
-    name, command, expected = DRIFT[what]
+    name, command, expected, anew = DRIFT[what]
     broken = node(name)
+    before = things(broken)
     ports = broken.run("ovs-vsctl", "list-ports", "br-tun").split()
     tunnel = next(port for port in ports if port.startswith("vxlan-"))
     broken.run(*(word.format(tunnel=tunnel) for word in command))
+    assert things(broken) != before
     assert broken.repaired() == expected
+    after = things(broken)
+    assert {thing for thing in before.keys() | after.keys() if before.get(thing) != after.get(thing)} == anew
 
 
 def test_dnsmasq_comes_back_by_itself_when_killed(lab: Lab, built: PlayResult) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netvirt_testing import host
 from netvirt_testing.ansible_runs import Runner
 from netvirt_testing.paths import LOGS, ROOT, environment
 from netvirt_testing.report import say
@@ -251,7 +252,19 @@ def lab_running(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab
     if os.geteuid() != 0:
         raise LabError("A lab needs root")
     with locked(name):
-        yield from up_and_down(name, nodes, keep)
+        before = host.network()
+        yield from up_and_down(name, nodes, keep, before)
+        require_untouched(before, name)
+
+
+def require_untouched(before: Mapping[str, Any], name: str) -> None:
+    """Raise LabError if the lab has changed the network of this machine."""
+    after = host.network()
+    changed = {part: (before[part], after[part]) for part in before if before[part] != after[part]}
+    if changed:
+        raise LabError(
+            f"Lab {name}: it has changed the network of this machine, which was before and is now: {changed}"
+        )
 
 
 def description(nodes: Mapping[str, str]) -> dict[str, Any]:
@@ -263,13 +276,14 @@ def description(nodes: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def up_and_down(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab]:
-    """Do what lab_running says, once the lock is held."""
+def up_and_down(name: str, nodes: Mapping[str, str], keep: bool, before: Mapping[str, Any]) -> Iterator[Lab]:
+    """Do what lab_running says, once the lock is held; ``before`` is what the machine's network was."""
     say(f"    lab {name}: bringing up {', '.join(f'{node} ({kind})' for node, kind in nodes.items())}")
     lab = None
     try:
         lab_playbook(name, "up", "-e", json.dumps(description(nodes)))
         lab = Lab.attach(name)
+        require_untouched(before, name)
         yield lab
     finally:
         if lab:

@@ -72,7 +72,7 @@ with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
 
 def call(*argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command; one that should have worked says what it printed."""
-    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)
     if check and result.returncode:
         sys.exit(f"{' '.join(argv)}: {result.returncode}: {result.stdout}{result.stderr}")
     return result
@@ -120,7 +120,20 @@ def configure(guest: dict[str, Any]) -> dict[str, Any]:
         wanted = set(nic.get("expect", []))  # 4, 6
         if 4 in wanted:
             hostname = ["-x", f"hostname:{guest['name']}"]
-            command = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", "20", "-T", "1", "-O", "mtu", *hostname]
+            command = [
+                "busybox",
+                "udhcpc",
+                "-n",
+                "-q",
+                "-f",
+                "-t",
+                str(LEASE_SECONDS),
+                "-T",
+                "1",
+                "-O",
+                "mtu",
+                *hostname,
+            ]
             inside(guest["name"], *command, "-i", name, "-s", SCRIPT, check=False)
         if nic.get("dhcp6"):
             inside(guest["name"], "python3", "-c", TAKE_LEASE6, name, nic["mac"], check=False)

@@ -53,8 +53,8 @@ def test_a_group_that_did_not_end_is_a_failure(tmp_path: Path, capfd: pytest.Cap
 def test_who_is_beside_is_interrupted_too(tmp_path: Path) -> None:
     def wait() -> list[Tally]:
         signal.signal(signal.SIGTERM, runner.interrupt)
-        (tmp_path / "ready").touch()
         try:
+            (tmp_path / "ready").touch()
             time.sleep(60)
         except KeyboardInterrupt:
             return [Tally("unit", failed=1)]
