@@ -131,6 +131,18 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _is_announcement(state: State) -> bool:
+    """Tell whether a guard has not begun to move."""
+    return "original" not in state
+
+
+def _withdraw(token: str) -> None:
+    """Remove a guard's own announcement."""
+    state = _read(_node.PENDING)
+    if state is not None and _is_announcement(state) and state["token"] == token:
+        os.unlink(_node.PENDING)
+
+
 class Guard:
     """The process on the node. Its state is in a file at every moment, so that it goes on after a kill."""
 
@@ -150,16 +162,18 @@ class Guard:
     def run(self) -> None:
         """Move and wait, or go on where a guard that was killed has got."""
         state = _read(_node.PENDING)
-        if state is None:
+        if state is None or (_is_announcement(state) and state["token"] != self.order["token"]):
+            if (_read(LAST) or {}).get("token") == self.order["token"]:
+                return
             state = self._announce()
             if not self._is_wanted():
-                os.unlink(_node.PENDING)
+                _withdraw(self.order["token"])
                 return
             self._move(state)
         elif state["phase"] == _MOVING:
             state["error"] = "the guard was killed while it moved"
-        if state["phase"] == MOVED:
-            state["phase"] = CONFIRMED if self._confirmed(state) else _REVERTING
+        if state["phase"] == MOVED and self._confirmed(state):
+            state["phase"] = CONFIRMED
         if state["phase"] not in (CONFIRMED, REVERTED):
             self._revert(state)
         self._finish(state)
@@ -213,7 +227,7 @@ class Guard:
         """Go back if anything was moved, as often as it takes: Open vSwitch may be down just now."""
         state["phase"] = _REVERTING
         self._save(state)
-        while "original" in state:
+        while not _is_announcement(state):
             try:
                 self.mover.undo(
                     _uplink_layout.Layout.load(state["original"]), state["inside"], state["vlan"], state["kept"]
@@ -247,6 +261,7 @@ def main(arguments: Sequence[str]) -> int:
     order = _read(path)
     if order is None or order["token"] != token:
         _say(f"{path} does not ask for the move {token} any more")
+        _withdraw(token)
         return 0
     Guard(order).run()
     return 0

@@ -50,6 +50,8 @@ def nic() -> Iterator[None]:
         ["2001:db8:200::/48", "nexthop", "via", "2001:db8:99::1", "weight", "2", "nexthop", "via", "2001:db8:99::8"],
     ):
         ip(*(["-6"] if ":" in words[0] else []), "route", "add", *words)
+    # The kernel joins it to the one above, and does not tell its protocol.
+    ip("-6", "route", "append", "2001:db8:100::/48", "via", "2001:db8:99::8", "proto", "bgp", "metric", "7")
     for _attempt in range(100):  # The address comes with the carrier.
         shown = output("ip", "-6", "address", "show", "dev", NIC, "scope", "link")
         if shown and "tentative" not in shown:

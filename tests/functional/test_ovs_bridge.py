@@ -130,6 +130,19 @@ def test_a_declared_port_does_not_follow_a_fake_bridge(
     assert apply(resources).operations == []
 
 
+def test_a_fake_bridge_goes_while_ports_are_made_on_its_parent(bridge: Object) -> None:
+    bridge.present(**REAL)
+    apply([{"ovs_bridge": {"name": "nvtfake", "parent": "nvtbr", "vlan": 10}}])
+    resources = [
+        {"ovs_port_vlan": {"name": "nvtp", "bridge": "nvtbr", "type": "internal", "tag": 10}},
+        {"ovs_tunnel": {"name": "nvtt", "bridge": "nvtbr", "type": "vxlan", "remote": "192.0.2.2"}},
+        {"ovs_bridge": {"name": "nvtfake", "state": "absent"}},
+    ]
+    apply(resources)
+    assert output("ovs-vsctl", "list-ports", "nvtbr").split() == ["nvtp", "nvtt"]
+    assert apply(resources).operations == []
+
+
 def test_real_and_fake_do_not_turn_into_one_another(bridge: Object) -> None:
     bridge.present(**REAL)
     with pytest.raises(Conflict, match="real bridge and cannot become a fake bridge under other"):

@@ -103,30 +103,29 @@ class Netlink(_netlink_devices.Devices):
         to_namespace: _netlink_read.Namespace,
         to_name: str,
         up: bool = False,
+        mac: str = "",
     ) -> None:
         """Move a link to a namespace and a name. A move loses addresses, routes and master.
 
-        It is ``up`` afterwards in the same instant, which a run cannot be killed before; where only its name changes,
-        it is down.
+        It gets its MAC address and goes up in the same instant: a run that is killed leaves none that stays down, and
+        none with the link-local address of another MAC address.
         """
         taken = {errno.EEXIST: f"{to_name} exists there already"}
+        new = {"ifname": to_name, **({"address": mac} if mac else {}), **({"state": "up"} if up else {})}
         if namespace == to_namespace:
             self.set_link(namespace, name, up=False)
             self.call(
                 f"rename {name} to {to_name}",
                 namespace,
-                lambda handle: handle.netlink.link("set", index=_index(handle, name), ifname=to_name),
+                lambda handle: handle.netlink.link("set", index=_index(handle, name), **new),
                 taken,
             )
             return
-        state = {"state": "up"} if up else {}
         with _namespaces.opened(to_namespace) as target:
             self.call(
                 f"move {name} to {'namespace ' + to_namespace if to_namespace else 'the root namespace'}",
                 namespace,
-                lambda handle: handle.netlink.link(
-                    "set", index=_index(handle, name), net_ns_fd=target, ifname=to_name, **state
-                ),
+                lambda handle: handle.netlink.link("set", index=_index(handle, name), net_ns_fd=target, **new),
                 {**taken, errno.EINVAL: "this device cannot leave its namespace"},
             )
 

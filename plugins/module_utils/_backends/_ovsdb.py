@@ -108,6 +108,7 @@ class Ovsdb:
         self._changes: list[tuple[int, Change]] = []
         self._columns = {table: set(columns) for table, columns in TABLES.items()}
         self._seen: Optional[_ovsdb_read.Snapshot] = None
+        self._concerned = False  # whether what was read matters to the run
         self._index: dict[str, dict[str, Row]] = {}
         self._bridge_by_port: Optional[dict[str, Row]] = None
         self._silent: Optional[_errors.Unavailable] = None  # why the server is not asked again during this look
@@ -157,6 +158,7 @@ class Ovsdb:
         if self._seen is None:
             tables = self.tables
             self._seen = self._ask(lambda: _ovsdb_read.Snapshot(self._server, tables, self._columns))
+        self._concerned = True
         return self._seen
 
     @cached_property
@@ -191,16 +193,14 @@ class Ovsdb:
 
     def on_userspace_datapath(self, port: str) -> bool:
         """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""
-        first = self._seen is None
+        concerned = self._concerned
         try:
             bridge = self.bridge_of(port)
         except (_errors.Missing, _errors.Unavailable):
             return False
-        if bridge is not None and bridge.datapath_type == "netdev":
-            return True
-        if first:
-            self.forget()  # so that a run that is about no more of Open vSwitch than this does not require it
-        return False
+        found = bridge is not None and bridge.datapath_type == "netdev"
+        self._concerned = concerned or found
+        return found
 
     def reattach(self, port: str) -> None:
         """Make ovs-vswitchd open the device of a port again.
@@ -214,7 +214,7 @@ class Ovsdb:
     def require_switch(self) -> None:
         """Raise Unavailable where a database on this host was read, but no ovs-vswitchd takes over what it holds."""
         scheme, _colon, path = self.endpoint.partition(":")
-        if scheme != "unix" or self._seen is None:
+        if scheme != "unix" or not self._concerned:
             return
         directory = os.path.dirname(path)
         try:

@@ -37,6 +37,7 @@ _IFA_F_TEMPORARY = 0x01  # of IPv6; of IPv4 it is IFA_F_SECONDARY, which follows
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_MULTIPATH = 1, 4, 5, 6, 7, 9
 _RTA_CACHEINFO, _RTA_TABLE, _RTA_EXPIRES, _RTA_NH_ID = 12, 15, 23, 30
 _TABLE_LOCAL, _UNICAST, _ONLINK = 255, 1, 0x4
+_PROTOCOL = 5  # its place in rtmsg
 _HERTZ = 100  # USER_HZ
 _TIMEOUT = 10.0  # seconds for an answer of the kernel
 _ATTEMPTS = 10  # of a dump that the kernel says has changed under it
@@ -195,6 +196,9 @@ class Rtnetlink:
     def delete(self, record: Record) -> None:
         """Delete an address or a route; that it is gone already is fine."""
         number = _DELADDR if record.kind == "address" else _DELROUTE
+        if record.kind == "route" and record.header[0] == socket.AF_INET6:
+            # Of joined routes the kernel has told the first one's protocol; 0 is any.
+            record = replace(record, header=(*record.header[:_PROTOCOL], 0, *record.header[_PROTOCOL + 1 :]))
         self._do(record, "delete", number, 0, self._body(record), errno.EADDRNOTAVAIL, errno.ESRCH)
 
     def interface_towards(self, address: str) -> Optional[int]:
@@ -312,8 +316,8 @@ def _hop(hop: Hop, old: int = 0, new: int = 0) -> bytes:
 def _single_routes(family: int, values: dict[int, bytes]) -> list[dict[int, bytes]]:
     """Return the attributes of each route in a message of the kernel.
 
-    The kernel joins IPv6 routes that differ in nothing but the hop, and tells of them in one message, but each is added
-    and deleted by itself. IPv4 routes with several hops are one.
+    The kernel joins IPv6 routes to one destination with one metric and tells of them in one message, with what else the
+    first of them has, but each is added and deleted by itself. IPv4 routes with several hops are one.
     """
     hops = [_hop(hop) for hop in _hops(values.get(_RTA_MULTIPATH, b""))]
     if not hops:

@@ -158,8 +158,8 @@ def _check_connected(
     wanted = {_key(route) for route in routes}
     wanted -= {(route.destination, route.metric) for route in node.netlink.routes(namespace) if route.ours}
     made = {(route.destination, route.metric) for route in node.netlink.routes(namespace) if route.protocol == _KERNEL}
-    names = [interface] if interface else node.netlink.links(namespace)
-    there = {address.cidr for name in names for address in node.netlink.addresses(namespace, name)}
+    up = [link.name for link in node.netlink.links(namespace).values() if link.up and interface in (None, link.name)]
+    there = {address.cidr for name in up for address in node.netlink.addresses(namespace, name)}
     for cidr in sorted(addresses):
         network = ipaddress.ip_interface(cidr).network
         key = (str(network), _CONNECTED_METRIC[network.version])

@@ -226,7 +226,7 @@ def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec)
     attributes = {option: leg[option] for option in _leg.LINK_OPTIONS if option in leg}
 
     def move() -> None:
-        node.netlink.move_link(None, name, namespace, name, up=bool(leg.get("up")))
+        node.netlink.move_link(None, name, namespace, name, bool(leg.get("up")), leg.get("mac", ""))
         node.netlink.set_link(namespace, name, **attributes)
 
     def predict() -> None:

@@ -190,7 +190,7 @@ class OvsBridge(_engine.Kind):
         fake = _ovs.fake_bridge(node, want["name"])
         ports = bridge.ports if bridge is not None else []
         if fake is not None:
-            ports = [port for port in node.ovsdb.bridge_of(fake.name).ports if port.tag == fake.tag]
+            ports = _followers(node.ovsdb.bridge_of(fake.name), _ovs.optional(fake.tag, 0), _declared_ports(node))
         for port in ports:
             ours = port.external_ids.get(_ovs.OWNER_KEY) == node.settings.owner
             if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
@@ -262,8 +262,15 @@ def _declared_ports(node: Node) -> set[str]:
 
 
 def _followers(parent: _ovsdb.Row, vlan: int, declared: set[str]) -> list[_ovsdb.Row]:
-    """Return the ports on a fake bridge, which are those of its parent with its VLAN."""
-    return [port for port in parent.ports if port.tag == [vlan] and not port.fake_bridge and port.name not in declared]
+    """Return the ports on a fake bridge, which are those of its parent with its VLAN.
+
+    Those that the transaction itself has made may lack a column.
+    """
+    return [
+        port
+        for port in parent.ports
+        if port.name not in declared and getattr(port, "tag", []) == [vlan] and not getattr(port, "fake_bridge", False)
+    ]
 
 
 def _update(have: Spec, desired: Spec, changed: Iterable[str], declared: set[str]) -> _ovsdb.Change:

@@ -315,7 +315,7 @@ def _update(node: Node, have: Spec, desired: Spec) -> None:
         if have["unfinished"]:
             attributes.update(_mark(node))
         if _place(old) != _place(new):
-            node.netlink.move_link(*_place(old), *_place(new), up=new["up"])
+            node.netlink.move_link(*_place(old), *_place(new), new["up"], attributes.get("mac", ""))
             attributes["up"] = new["up"]
             if new["master"]:
                 attributes["master"] = new["master"]
