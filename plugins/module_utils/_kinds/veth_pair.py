@@ -175,7 +175,17 @@ def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[_engine.Op
     for old, new in ((have, desired), (have["peer"], desired["peer"])):
         comes = half or _place(old) != _place(new)
         if comes and new.get("namespace") is None and node.ovsdb.on_userspace_datapath(new["name"]):
-            yield _engine.Operation(_engine.Stage.OVSDB, "reattach", partial(node.ovsdb.reattach, new["name"]))
+            yield _engine.Operation(_engine.Stage.OVSDB, "reattach", partial(_reattach, node, new))
+
+
+def _reattach(node: Node, end: Spec) -> None:
+    """Have Open vSwitch open the new device, and bring that up again.
+
+    When ovs-vswitchd lets go of the old device, it sets the flags that it remembers of it by name, on the new one.
+    """
+    node.ovsdb.reattach(end["name"])
+    if end["up"]:
+        node.netlink.set_link(None, end["name"], up=True)
 
 
 def _find(node: Node, want: Spec) -> Optional[Pair]:
