@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from engine import Object, apply, output
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue, Missing
 
 ROUTER, INSIDE, OUTSIDE = "nvtr", "nvtin", "nvtout"
@@ -365,8 +366,6 @@ def test_missing_namespace() -> None:
 
 
 def test_missing_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs  # noqa: PLC0415
-
     monkeypatch.setattr(_programs, "_DIRECTORIES", "/nonexistent")
     with pytest.raises(Missing, match="install nftables"):
         apply([{"nat_masquerade": {"name": "nvt", "sources": [INNER]}}])

@@ -120,20 +120,8 @@ def configure(guest: dict[str, Any]) -> dict[str, Any]:
         wanted = set(nic.get("expect", []))  # 4, 6
         if 4 in wanted:
             hostname = ["-x", f"hostname:{guest['name']}"]
-            command = [
-                "busybox",
-                "udhcpc",
-                "-n",
-                "-q",
-                "-f",
-                "-t",
-                str(LEASE_SECONDS),
-                "-T",
-                "1",
-                "-O",
-                "mtu",
-                *hostname,
-            ]
+            command = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", str(LEASE_SECONDS), "-T", "1", "-O", "mtu"]
+            command += hostname
             inside(guest["name"], *command, "-i", name, "-s", SCRIPT, check=False)
         if nic.get("dhcp6"):
             inside(guest["name"], "python3", "-c", TAKE_LEASE6, name, nic["mac"], check=False)

@@ -212,7 +212,7 @@ class Ovsdb:
         _programs.run_program(command, self.timeout + 1, "install openvswitch-switch")
 
     def require_switch(self) -> None:
-        """Raise Unavailable where a database on this host was read, but no ovs-vswitchd takes over what it holds."""
+        """Raise Unavailable where a database on this host matters, but no ovs-vswitchd takes over what it holds."""
         scheme, _colon, path = self.endpoint.partition(":")
         if scheme != "unix" or not self._concerned:
             return
