@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, TextIO
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
@@ -162,7 +164,7 @@ class Node:
             return
         path = os.path.join(RUN_DIRECTORY, "lock")
         deadline = time.monotonic() + self.settings.lock_timeout
-        with self._lock_file(path) as handle:
+        with _lock_file(path) as handle:
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -189,18 +191,24 @@ class Node:
                 self._locked = False
                 _programs.held.discard(handle.fileno())
 
-    def _lock_file(self, path: str) -> TextIO:
-        try:
-            os.makedirs(RUN_DIRECTORY, mode=0o755, exist_ok=True)
-            return open(path, "a", encoding="utf-8")
-        except OSError as error:
-            raise Unavailable(f"the lock {path} cannot be opened: {os.strerror(error.errno or 0)}") from error
-
     def is_locked(self) -> bool:
         """Tell whether any run holds the node's lock."""
-        with open(os.path.join(RUN_DIRECTORY, "lock"), "a", encoding="utf-8") as handle:
+        with _lock_file(os.path.join(RUN_DIRECTORY, "lock")) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return True
         return False
+
+
+def _lock_file(path: str) -> TextIO:
+    """Open the lock, which nobody but root can open, since who opens it can hold it; raises Unavailable."""
+    try:
+        _files.make_directories(os.path.dirname(path))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        remedy = "; it is a link, remove it" if error.errno == errno.ELOOP else ""
+        raise Unavailable(f"the lock {path} cannot be opened: {os.strerror(error.errno or 0)}{remedy}") from error
+    if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:  # made by release 0.1.0
+        os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "r+", encoding="utf-8")

@@ -218,3 +218,45 @@ def test_a_rebuild_that_fails_is_seen_and_the_next_run_says_so(kept: None) -> No
     assert show("ActiveState") == "inactive"
     again = keep(RESOURCES)
     assert (again.operations, _rebuild.warnings(again)) == ([], [])
+
+
+@pytest.mark.parametrize("owner", ["nvt:keep@host+1", "nvt" + "k" * 61])
+def test_any_owner_may_keep_a_list_or_none(owner: str) -> None:
+    listed = parse(RESOURCES[:1])
+    node = Node(Settings(owner=owner))
+    try:
+        assert converge(node, [_rebuild.told(owner, listed, False)], False).operations == []
+        paths = [Path(path) for path in _rebuild_files.paths(owner).values()]
+        for kept, action in ((True, "create"), (False, "delete")):
+            done = converge(node, [_rebuild.told(owner, listed, kept)], False).operations
+            assert done == [{"kind": "rebuild", "name": owner, "action": action}]
+            assert [path.exists() for path in paths] == [kept] * len(paths)
+            assert (
+                output("systemctl", "show", "--value", "-p", "LoadState", _rebuild_files.unit(owner)) == "loaded\n"
+            ) == kept
+            node.forget()
+    finally:
+        converge(node, [_rebuild.told(owner, listed, False)], False)
+        node.close()
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077, 0o000])
+def test_modes_do_not_depend_on_the_umask(umask: int) -> None:
+    forget()
+    before = os.umask(umask)
+    try:
+        keep(RESOURCES)
+        modes = {short: oct(path.stat().st_mode & 0o777) for short, path in PATHS.items()}
+        above = {str(parent) for path in PATHS.values() for parent in path.parents if "netvirt" in str(parent)}
+        directories = {path: oct(os.stat(path).st_mode & 0o777) for path in (*above, "/run/netvirt", "/run/netns")}
+    finally:
+        os.umask(before)
+        forget()
+    assert modes == {short: "0o600" if short == "list" else "0o644" for short in PATHS}
+    assert directories == dict.fromkeys(directories, "0o755")
+
+
+def test_a_local_user_cannot_hold_the_lock(kept: None) -> None:
+    hold = ["setpriv", "--reuid=nobody", "--clear-groups", "flock", "--nonblock", "/run/netvirt/lock", "true"]
+    assert subprocess.run(hold, capture_output=True, check=False, timeout=30).returncode == 66  # cannot be opened
+    assert oct(os.stat("/run/netvirt/lock").st_mode & 0o777) == "0o600"

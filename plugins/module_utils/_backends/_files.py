@@ -19,12 +19,34 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
+_OURS = "/netvirt"  # in the path of a directory that only the collection writes into
+_PASSABLE = 0o755
 _HEADER = re.compile(r"# Managed by netvirt\.fabric, owner ([^\s,]+)\n")
 
 
 def header(owner: str) -> str:
     """Return the first line of a file of ours."""
     return f"# Managed by netvirt.fabric, owner {owner}\n"
+
+
+def make_directories(path: str) -> None:
+    """Make a directory and those above it with mode 0755, whatever the umask is; raises OSError.
+
+    Our own that are there already get that mode, too: daemons that are not root have to pass them.
+    """
+    above, name = os.path.split(path)
+    if name:
+        make_directories(above)
+    try:
+        os.mkdir(path, mode=0o700)
+    except FileExistsError:
+        if _OURS not in path or stat.S_IMODE(os.lstat(path).st_mode) & _PASSABLE == _PASSABLE:
+            return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(handle, _PASSABLE)
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,7 @@ class Files:
         return []
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Write the file with the coming commit; directories above it are made with mode 0755."""
+        """Write the file with the coming commit; directories above it have mode 0755, whatever the umask is."""
         self._writes[path] = File(text, mode)
 
     def commit(self) -> None:
@@ -83,7 +105,7 @@ class Files:
             for path, file in writes.items():
                 _read(path)
                 with _translated("write", path):
-                    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+                    make_directories(os.path.dirname(path))
                     ready[path] = _write_beside(path, file)
             for path in list(ready):
                 with _translated("write", path):

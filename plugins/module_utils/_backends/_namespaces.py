@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 
 DIRECTORY = "/run/netns"
 
@@ -144,7 +145,7 @@ def create(namespace: str, prepare: Callable[[], None]) -> None:
 def _share_directory() -> None:
     """Make the directory one whose mounts all mount namespaces share, as ip-netns(8) does."""
     try:
-        os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
+        _files.make_directories(DIRECTORY)
         if _libc.mount(b"", DIRECTORY.encode(), b"none", _MS_SHARED | _MS_REC, None) == 0:
             return
     except OSError as error:

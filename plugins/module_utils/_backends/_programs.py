@@ -23,7 +23,8 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
     """Run a program with ``text`` as its standard input and return its status, output and errors.
 
     Raises Missing, with the remedy, when there is no such program, and Unavailable when it takes longer than
-    ``timeout`` seconds. A status other than 0 is the caller's to judge.
+    ``timeout`` seconds. A status other than 0 is the caller's to judge. What is no UTF-8 in the output, such as a name
+    that somebody else gave to something, is replaced by U+FFFD.
 
     The program outlives a run that is killed. So it gets its input whole or not at all, since a part may have a meaning
     of its own, and it holds the node's lock until it ends.
@@ -38,6 +39,7 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
                 stdin=given,
                 capture_output=True,
                 encoding="utf-8",
+                errors="replace",
                 env=environment,
                 timeout=timeout,
                 pass_fds=tuple(held),

@@ -29,7 +29,7 @@ class Rebuild(_engine.Kind):
     name = "rebuild"
     rank = _engine.Stage.KEEP
     options = {
-        "name": _options.Option(required=True, canonical=values.word, role=_options.Role.IDENTITY),
+        "name": _options.Option(required=True, canonical=values.object_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
         "resources": _options.Option(type="list", elements="dict", role=_options.Role.POLICY),
     }

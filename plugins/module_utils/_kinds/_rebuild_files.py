@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import re
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _boot, _node, _program
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
 
 PROGRAM_DIRECTORY = "/usr/local/lib/netvirt"
@@ -51,18 +54,28 @@ After={unit}
 """
 
 
+def stem(name: str) -> str:
+    """Return what names of files and units have in place of an owner's name, which need not be fit for a unit."""
+    try:
+        return values.word(name)
+    except ValueError:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"{re.sub('[^A-Za-z0-9_.-]', '-', name)[:39]}-{digest}"
+
+
 def unit(name: str) -> str:
     """Return the name of the unit."""
-    return f"netvirt-rebuild-{name}.service"
+    return f"netvirt-rebuild-{stem(name)}.service"
 
 
 def paths(name: str) -> dict[str, str]:
     """Return the paths of the files that ``render`` makes, by their short names."""
+    file = stem(name)
     return {
-        "list": f"{LIST_DIRECTORY}/{name}.json",
-        "program": f"{PROGRAM_DIRECTORY}/rebuild-{name}.pyz",
+        "list": f"{LIST_DIRECTORY}/{file}.json",
+        "program": f"{PROGRAM_DIRECTORY}/rebuild-{file}.pyz",
         "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
-        "guests": f"{GUESTS_DIRECTORY}/rebuild-{name}.conf",
+        "guests": f"{GUESTS_DIRECTORY}/rebuild-{file}.conf",
     }
 
 

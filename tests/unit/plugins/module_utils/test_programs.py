@@ -49,3 +49,33 @@ def test_a_program_of_a_killed_run_gets_all_of_its_input_and_holds_the_lock(
         pass
     with Node(Settings(lock_timeout=30)).lock():
         assert (tmp_path / "got").read_text(encoding="utf-8").strip() == str(SIZE)
+
+
+def test_output_that_is_no_utf_8_is_no_traceback() -> None:
+    assert run_program(["printf", r"[\"\377\"]"], 5, "").stdout == '["\ufffd"]'
+
+
+def test_the_lock_can_be_opened_by_root_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    directory = tmp_path / "netvirt"
+    monkeypatch.setattr(_node, "RUN_DIRECTORY", str(directory))
+    lock = directory / "lock"
+    before = os.umask(0)
+    try:
+        with Node(Settings()).lock():
+            assert (_mode(directory), _mode(lock)) == (0o755, 0o600)
+            assert Node(Settings()).is_locked()
+    finally:
+        os.umask(before)
+    lock.chmod(0o666)  # as release 0.1.0 left it
+    directory.chmod(0o700)
+    with Node(Settings()).lock():
+        assert (_mode(directory), _mode(lock)) == (0o755, 0o600)
+    lock.unlink()
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Unavailable, match="it is a link, remove it"), Node(Settings()).lock():
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
