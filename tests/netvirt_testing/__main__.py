@@ -8,17 +8,14 @@ import argparse
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
 
-from netvirt_testing import lint, molecule, sanity, suites
+from netvirt_testing import again, lint, molecule, sanity, suites
 from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
 from netvirt_testing.paths import LOGS
 from netvirt_testing.report import Tally, summary, timed
-from netvirt_testing.suites import Request
-
-Group = Callable[[Tally, Request], None]
+from netvirt_testing.suites import Group, Request
 
 # The quick ones first.
 GROUPS: dict[str, Group] = {
@@ -111,7 +108,9 @@ def main() -> int:
     groups, request = parse(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
-    total = summary(run_all(groups, request))
+    tallies = run_all(groups, request)
+    again.run(tallies, groups, request)
+    total = summary(tallies)
     return 1 if total.failed or not total.passed else 0
 
 

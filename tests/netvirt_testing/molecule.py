@@ -29,21 +29,28 @@ def run(tally: Tally, request: Request, names: Sequence[str] = ()) -> None:
         raise LabError("A lab needs root")
     with locked(LAB):
         if not (LAB_STATE / LAB / "inventory.yml").exists():  # Whatever Molecule remembers of it.
-            molecule(tally, KEEPER, "reset")
+            keep(tally, "reset")
         try:
-            for name in names or scenarios():
+            for name in [request.again] if request.again else names or scenarios():
                 say(f"    {name}")
-                if molecule(tally, name, "test", "--destroy=never"):
+                if molecule(name, "test", "--destroy=never"):
                     tally.passed += 1
-                else:  # What it left must not fail the others.
-                    molecule(tally, KEEPER, "destroy")
+                else:
+                    tally.fail_test(name)
+                    keep(tally, "destroy")  # What it left must not fail the others.
         finally:
             if not request.keep_lab:
-                molecule(tally, KEEPER, "destroy")
+                keep(tally, "destroy")
 
 
-def molecule(tally: Tally, scenario: str, command: str, *arguments: str) -> bool:
-    """Run a command of Molecule; return whether it worked, and count a failure with what matters of its output."""
+def keep(tally: Tally, command: str) -> None:
+    """Do something to the lab; that it does not work is a failure of its own."""
+    if not molecule(KEEPER, command):
+        tally.fail(f"molecule {command} of the lab")
+
+
+def molecule(scenario: str, command: str, *arguments: str) -> bool:
+    """Run a command of Molecule; return whether it worked, and say what matters of its output if not."""
     log = LOGS / f"molecule-{scenario}-{command}.log"
     LOGS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
@@ -59,5 +66,5 @@ def molecule(tally: Tally, scenario: str, command: str, *arguments: str) -> bool
         ).returncode
     if status:
         excerpt = relevant(log.read_text(encoding="utf-8", errors="replace"))
-        tally.fail(f"{scenario}: molecule {command} ended with status {status}; full output in {log}\n{excerpt}")
+        say(f"FAILED {scenario}: molecule {command} ended with status {status}; full output in {log}\n{excerpt}")
     return status == 0

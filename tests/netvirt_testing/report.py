@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netvirt_testing.paths import ROOT
+
+# More of them fail the run: so many are hardly bad luck.
+MOST_UNSTABLE = 3
+
 
 @dataclass
 class Tally:
@@ -22,6 +27,10 @@ class Tally:
     skipped: int = 0
     seconds: float = 0.0
     skips: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """The failed tests that can be run again, by name; a crash, or what a linter found, is not among them."""
+    unstable: list[str] = field(default_factory=list)
+    """The tests that failed and passed when run again. They count as passed."""
     interrupted: bool = False
 
     def skip(self, reason: str) -> None:
@@ -34,18 +43,52 @@ class Tally:
         self.failed += 1
         say(f"FAILED {self.name}: {message}")
 
+    def fail_test(self, name: str) -> None:
+        """Count a failed test that can be run again; one that fails in its body and in its clean-up counts once."""
+        if name not in self.failures:
+            self.failures.append(name)
+            self.failed += 1
+
+    def passed_again(self, name: str) -> None:
+        """Count a failed test as passed after all, and as unstable."""
+        self.failures.remove(name)
+        self.unstable.append(name)
+        self.failed -= 1
+        self.passed += 1
+
     def add_junit(self, path: Path) -> None:
         """Add the test cases of a JUnit report."""
         for case in ET.parse(path).getroot().iter("testcase"):
             if (skipped := case.find("skipped")) is not None:
                 self.skip(f"{case.get('classname')}::{case.get('name')}: {skipped.get('message')}")
             elif case.find("failure") is not None or case.find("error") is not None:
-                self.failed += 1
+                self._failed_case(case)
             else:
                 self.passed += 1
 
+    def _failed_case(self, case: ET.Element) -> None:
+        if name := node_id(case):
+            self.fail_test(name)
+        else:
+            self.failed += 1
+
+    def told(self) -> str:
+        """Return the group's closing line: its counts, the unstable tests, its time."""
+        unstable = "".join(f"; unstable: {name}" for name in self.unstable)
+        return f"    {self.name}: {self}{unstable} ({self.seconds:.1f} s)"
+
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def node_id(case: ET.Element) -> str | None:
+    """Return the name by which pytest runs a test case again; None for a file that could not be collected."""
+    words = case.get("classname", "").split(".")
+    for count in range(len(words), 0, -1):
+        path = "/".join(words[:count]) + ".py"
+        if (ROOT / path).is_file():
+            return "::".join([path, *words[count:], case.get("name", "")])
+    return None
 
 
 def say(line: str) -> None:
@@ -62,7 +105,7 @@ def timed(tally: Tally) -> Iterator[Tally]:
         yield tally
     finally:
         tally.seconds = time.monotonic() - start
-        say(f"    {tally.name}: {tally} ({tally.seconds:.1f} s)")
+        say(tally.told())
 
 
 def summary(tallies: list[Tally]) -> Tally:
@@ -74,7 +117,12 @@ def summary(tallies: list[Tally]) -> Tally:
         total.passed += tally.passed
         total.failed += tally.failed
         total.skipped += tally.skipped
+        total.unstable += tally.unstable
     for reason in (reason for tally in tallies for reason in tally.skips):
         say(f"skipped: {reason}")
+    if len(total.unstable) > MOST_UNSTABLE:
+        total.fail(f"{len(total.unstable)} tests are unstable, more than {MOST_UNSTABLE}")
+    for name in total.unstable:
+        say(f"unstable: {name}")
     say(f"\n{total}")
     return total

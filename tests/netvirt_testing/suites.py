@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,10 @@ class Request:
     pytest_arguments: list[str]
     keep_lab: bool = False
     kind: str = "container"  # of the nodes
+    again: str = ""  # The one test to run, in place of all.
+
+
+Group = Callable[[Tally, Request], None]
 
 
 def lab_name(default: str) -> str:
@@ -60,11 +64,16 @@ def finish(tally: Tally, status: int, report: Path) -> None:
         tally.fail(f"pytest ended with status {status}")
 
 
-def pytest_here(tally: Tally, target: str, arguments: Sequence[str], lab: str = "") -> None:
+def chosen(request: Request, *targets: str) -> list[str]:
+    """Return pytest's arguments: the targets and what was asked for, or the one test to run again."""
+    return [request.again] if request.again else [*targets, *request.pytest_arguments]
+
+
+def pytest_here(tally: Tally, arguments: Sequence[str], lab: str = "") -> None:
     """Run pytest on this machine, with a lab that is up."""
     with tempfile.TemporaryDirectory(prefix="netvirt-junit-") as reports:
         report = Path(reports, "junit.xml")
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", target, *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments]
         variables = {**environment(), **({"NETVIRT_LAB": lab} if lab else {})}
         finish(tally, subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode, report)
 
@@ -74,7 +83,7 @@ def unit(tally: Tally, request: Request) -> None:
     if not has_tests("tests/unit"):
         tally.skip("tests/unit: no tests in this checkout")
         return
-    pytest_here(tally, "tests/unit", request.pytest_arguments)
+    pytest_here(tally, chosen(request, "tests/unit"))
 
 
 def integration(tally: Tally, request: Request) -> None:
@@ -83,22 +92,24 @@ def integration(tally: Tally, request: Request) -> None:
         tally.skip("tests/integration: no tests in this checkout")
         return
     with lab_running(lab_name(LABS["container"]), dict.fromkeys(FLEET, "container"), request.keep_lab) as lab:
-        pytest_here(tally, "tests/integration", request.pytest_arguments, lab.name)
+        pytest_here(tally, chosen(request, "tests/integration"), lab.name)
 
 
 def fleet(tally: Tally, request: Request) -> None:
     """Run tests/fleet against a lab of ten containers."""
     nodes = dict.fromkeys((f"node{number}" for number in range(1, 11)), "container")
     with lab_running(lab_name("testten"), nodes, request.keep_lab) as lab:
-        pytest_here(tally, "tests/fleet", request.pytest_arguments, lab.name)
+        pytest_here(tally, chosen(request, "tests/fleet"), lab.name)
 
 
 def vm(tally: Tally, request: Request) -> None:
     """Run those of tests/integration that are marked ``vm`` against virtual machines, and what needs their kernel."""
     with lab_running(lab_name(LABS["vm"]), VM_FLEET, request.keep_lab) as lab:
-        pytest_here(tally, "tests/integration", ["-m", "vm", *request.pytest_arguments], lab.name)
-        if not request.pytest_arguments:  # They choose among the scenarios.
-            pytest_inside(tally, lab, "compute1", VM_FUNCTIONAL)
+        if not request.again.startswith(VM_FUNCTIONAL):
+            pytest_here(tally, chosen(request, "tests/integration", "-m", "vm"), lab.name)
+        # Arguments choose among the scenarios.
+        if request.again.startswith(VM_FUNCTIONAL) or not (request.again or request.pytest_arguments):
+            pytest_inside(tally, lab, "compute1", chosen(request, *VM_FUNCTIONAL))
 
 
 def scenarios() -> list[str]:
@@ -119,7 +130,7 @@ def scenario(tally: Tally, request: Request, name: str) -> None:
     path = f"tests/integration/test_{name}.py"
     nodes = dict.fromkeys(nodes_of(ROOT / path), request.kind)
     with lab_running(lab_name(LABS[request.kind]), nodes, request.keep_lab) as lab:
-        pytest_here(tally, path, request.pytest_arguments, lab.name)
+        pytest_here(tally, chosen(request, path), lab.name)
 
 
 def functional(tally: Tally, request: Request) -> None:
@@ -128,7 +139,7 @@ def functional(tally: Tally, request: Request) -> None:
         tally.skip("tests/functional: no tests in this checkout")
         return
     with lab_running(lab_name("testnode"), {"node1": request.kind}, request.keep_lab) as lab:
-        pytest_inside(tally, lab, "node1", ["tests/functional", *request.pytest_arguments])
+        pytest_inside(tally, lab, "node1", chosen(request, "tests/functional"))
 
 
 def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str]) -> None:
