@@ -11,12 +11,13 @@ layer is a function from a node's place in the fabric to resources.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _names, _nodes, _physical, _router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Interface, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
 
 LAYERS = (
@@ -37,6 +38,36 @@ LAYERS = (
 )
 
 
+@dataclass(frozen=True)
+class Fleet:
+    """A document with what holds for all of its nodes, found out once.
+
+    ``remotes`` are the underlay addresses by node, ``subnets`` the same by their subnets, ``mtus`` bytes by network,
+    ``faults`` the lines of what is wrong with the facts that all nodes depend on.
+    """
+
+    document: Document
+    facts: _nodes.Facts
+    remotes: dict[str, str]
+    subnets: dict[Subnet, dict[str, Interface]]
+    mtus: dict[str, int]
+    faults: list[str]
+
+
+def compile_fabric(
+    variables: Any, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
+) -> dict[str, dict[str, Any]]:
+    """Return ``{node: {"resources": [...], "guests": [...], "faults": [...]}}`` for all nodes of the fabric, in one go.
+
+    A node is each member of the document and each one that there are facts of: one that left the fabric has nothing to
+    be but what returns its underlay's addresses. ``faults`` are the lines that say why a node cannot be built; it then
+    has neither resources nor guests. The arguments are those of ``compile_node``. Raises FabricError for faults of the
+    document itself.
+    """
+    fleet = _fleet(validate(variables, hosts), facts)
+    return {node: _compiled(fleet, node, state) for node in dict.fromkeys([*fleet.document.members(), *facts])}
+
+
 def compile_node(
     variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
 ) -> dict[str, list[dict[str, Any]]]:
@@ -47,30 +78,49 @@ def compile_node(
     resources are to be applied with ``purge``, which removes what is not among them. Raises FabricError with one line
     for every fault.
     """
-    document = validate(variables, hosts)
+    compiled = _compiled(_fleet(validate(variables, hosts), facts), node, state)
+    faults = compiled.pop("faults")
+    if faults:
+        raise FabricError(faults)
+    return compiled
+
+
+def _fleet(document: Document, facts: _nodes.Facts) -> Fleet:
+    faults = Faults()
+    addresses = _nodes.underlay_addresses(document, facts, faults) if document.underlay else {}
+    subnets: dict[Subnet, dict[str, Interface]] = {}
+    for node, address in addresses.items():
+        subnets.setdefault(address.network, {})[node] = address
+    remotes = {node: str(address.ip) for node, address in addresses.items()}
+    mtus = _nodes.network_mtus(document, facts, faults)
+    return Fleet(document, facts, remotes, subnets, mtus, faults.lines())
+
+
+def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
+    document = fleet.document
     resources: list[Resource] = []
     guests: list[dict[str, Any]] = []
     if state == "present" and node in document.members():
-        site = _site(document, node, facts)
+        site, faults = _site(fleet, node)
+        if faults:
+            return {"resources": [], "guests": [], "faults": faults}
         resources = [resource for layer in LAYERS for resource in layer(site)]
         resources += _layout.isolation(document.owner, resources)
         guests = _layout.guests(site)
-    return {"resources": resources + _returned_addresses(document, node, facts, resources), "guests": guests}
+    resources += _returned_addresses(document, node, fleet.facts, resources)
+    return {"resources": resources, "guests": guests, "faults": []}
 
 
-def _site(document: Document, node: str, facts: _nodes.Facts) -> Site:
+def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
+    """Return the node's place in the fabric, and the lines of what is wrong with it."""
     faults = Faults()
-    state = _nodes.node_state(document, node, facts, faults)
-    addresses = _nodes.underlay_addresses(document, facts, faults) if document.underlay else {}
-    mtus = _nodes.network_mtus(document, facts, faults)
-    peers = {peer: address for peer, address in addresses.items() if peer != node}
+    state = _nodes.node_state(fleet.document, node, fleet.facts, faults)
     if state.datapath_type == "netdev":
-        _nodes.check_on_link(state, node, peers, faults)
-    site = Site(document, node, state, [str(address.ip) for address in peers.values()], mtus)
-    _check_uplinks(site, facts, faults)
-    if faults.lines():
-        raise FabricError(faults.lines())
-    return site
+        _nodes.check_on_link(state, node, fleet.subnets, faults)
+    remotes = [address for peer, address in fleet.remotes.items() if peer != node]
+    site = Site(fleet.document, node, state, remotes, fleet.mtus)
+    _check_uplinks(site, fleet.facts, faults)
+    return site, list(dict.fromkeys([*faults.lines(), *fleet.faults]))
 
 
 def _check_uplinks(site: Site, facts: _nodes.Facts, faults: Faults) -> None:

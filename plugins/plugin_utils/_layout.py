@@ -36,7 +36,7 @@ class Site:
 
     def routers(self) -> list[Router]:
         """Return the routers that stand on this node."""
-        return [router for router in self.document.routers if router.node == self.node]
+        return self.document.routers_on(self.node)
 
     def attached(self) -> list[PhysicalNetwork]:
         """Return the physical networks that this node is joined to."""
@@ -126,8 +126,8 @@ def _patches(document: Document) -> list[Resource]:
 def guest_ports(site: Site) -> list[Resource]:
     """Return a port for every tap device of the node's guests. A guest may start later than the network."""
     resources = []
-    for guest in site.document.guests:
-        for index, nic in enumerate(guest.nics if guest.node == site.node else ()):
+    for guest in site.document.guests_on(site.node):
+        for index, nic in enumerate(guest.nics):
             network = site.document.network(nic.network)
             vlan = network.vlan if network else 0
             tap = _names.tap(guest.name, index)
@@ -159,8 +159,7 @@ def guests(site: Site) -> list[dict[str, Any]]:
                 for index, nic in enumerate(guest.nics)
             ],
         }
-        for guest in site.document.guests
-        if guest.node == site.node
+        for guest in site.document.guests_on(site.node)
     ]
 
 

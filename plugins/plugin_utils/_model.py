@@ -10,14 +10,16 @@ and one fault does not draw others after it. ``validate()`` hands out a document
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
 Address = Union[IPv4Address, IPv6Address]
 Interface = Union[IPv4Interface, IPv6Interface]
 Subnet = Union[IPv4Network, IPv6Network]
+T = TypeVar("T")
 
 LOCAL, FLAT, VLAN = "local", "flat", "vlan"
 """Types of networks that no tunnel carries, as Neutron calls them."""
@@ -285,7 +287,12 @@ class Guest:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole fabric."""
+    """A whole fabric.
+
+    What is asked for by name or by node is looked up in indexes, made when first needed, so that a fleet is compiled
+    in a time that grows with it and not with its square. Of a name that is used twice, which is a fault, the first
+    counts.
+    """
 
     owner: str
     underlay: Optional[Underlay]
@@ -307,24 +314,23 @@ class Document:
 
     def members(self) -> list[str]:
         """Return the names of the fabric's nodes, sorted."""
-        return sorted({node for _path, node in self.named_nodes()})
+        return self._members
 
     def network(self, name: str) -> Optional[Network]:
         """Return the network of that name."""
-        return next((network for network in self.networks if network.name == name), None)
+        return self._networks.get(name)
 
     def router(self, name: str) -> Optional[Router]:
         """Return the router of that name."""
-        return next((router for router in self.routers if router.name == name), None)
+        return self._routers.get(name)
 
     def physical_network(self, name: str) -> Optional[PhysicalNetwork]:
         """Return the physical network of that name."""
-        return next((physical for physical in self.physical_networks if physical.name == name), None)
+        return self._physical_networks.get(name)
 
     def carried_by(self, physical: PhysicalNetwork) -> list[Network]:
         """Return the networks that a physical network carries, in the order of their VLANs."""
-        found = [network for network in self.networks if network.physical_network == physical.name]
-        return sorted(found, key=lambda network: network.vlan)
+        return self._carried.get(physical.name, [])
 
     def nodes_of(self, network: Network) -> set[str]:
         """Return the nodes on which a network has a guest, its router or its DHCP server."""
@@ -340,8 +346,7 @@ class Document:
         A node carries all networks of a physical network or none.
         """
         used = set(self.nodes[node].physical_networks if node in self.nodes else ())
-        used |= {router.external.network for router in self.routers if router.external and router.node == node}
-        used |= {network.physical_network for network in self.networks if node in self.nodes_of(network)}
+        used |= self._physical_by_node.get(node, set())
         return [physical for physical in self.physical_networks if physical.name in used]
 
     def uplink(self, physical: PhysicalNetwork, node: str) -> Uplink:
@@ -353,7 +358,15 @@ class Document:
 
     def networks_of(self, router: str) -> list[Network]:
         """Return the networks that a router serves, in the order of the document."""
-        return [network for network in self.networks if network.router == router]
+        return self._networks_by_router.get(router, [])
+
+    def routers_on(self, node: str) -> list[Router]:
+        """Return the routers that stand on a node, in the order of the document."""
+        return self._routers_by_node.get(node, [])
+
+    def guests_on(self, node: str) -> list[Guest]:
+        """Return the guests of a node, in the order of the document."""
+        return self._guests_by_node.get(node, [])
 
     def legs(self) -> list[ExternalLeg]:
         """Return the external legs of all routers."""
@@ -365,7 +378,63 @@ class Document:
 
     def nics_on(self, network: str) -> list[tuple[Guest, Nic]]:
         """Return the guests' connections to a network."""
-        return [(guest, nic) for guest in self.guests for nic in guest.nics if nic.network == network]
+        return self._nics_by_network.get(network, [])
+
+    @cached_property
+    def _members(self) -> list[str]:
+        return sorted({node for _path, node in self.named_nodes()})
+
+    @cached_property
+    def _networks(self) -> dict[str, Network]:
+        return {network.name: network for network in reversed(self.networks)}
+
+    @cached_property
+    def _routers(self) -> dict[str, Router]:
+        return {router.name: router for router in reversed(self.routers)}
+
+    @cached_property
+    def _physical_networks(self) -> dict[str, PhysicalNetwork]:
+        return {physical.name: physical for physical in reversed(self.physical_networks)}
+
+    @cached_property
+    def _carried(self) -> dict[str, list[Network]]:
+        ordered = sorted(self.networks, key=lambda network: network.vlan)
+        return _grouped((network.physical_network, network) for network in ordered)
+
+    @cached_property
+    def _networks_by_router(self) -> dict[str, list[Network]]:
+        return _grouped((network.router, network) for network in self.networks)
+
+    @cached_property
+    def _routers_by_node(self) -> dict[str, list[Router]]:
+        return _grouped((router.node, router) for router in self.routers)
+
+    @cached_property
+    def _guests_by_node(self) -> dict[str, list[Guest]]:
+        return _grouped((guest.node, guest) for guest in self.guests)
+
+    @cached_property
+    def _nics_by_network(self) -> dict[str, list[tuple[Guest, Nic]]]:
+        return _grouped((nic.network, (guest, nic)) for guest in self.guests for nic in guest.nics)
+
+    @cached_property
+    def _physical_by_node(self) -> dict[str, set[str]]:
+        """The names of the physical networks that routers and networks of a node need."""
+        used: dict[str, set[str]] = {}
+        for router in self.routers:
+            if router.external:
+                used.setdefault(router.node, set()).add(router.external.network)
+        for network in self.networks:
+            for node in self.nodes_of(network) if network.physical_network else ():
+                used.setdefault(node, set()).add(network.physical_network)
+        return used
+
+
+def _grouped(pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
+    result: dict[str, list[T]] = {}
+    for key, item in pairs:
+        result.setdefault(key, []).append(item)
+    return result
 
 
 @dataclass(frozen=True)

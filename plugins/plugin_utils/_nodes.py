@@ -23,6 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     NodeSettings,
     NodeState,
     PhysicalNetwork,
+    Subnet,
     Underlay,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
@@ -208,12 +209,17 @@ def _datapath_type(document: Document, node: str, facts: Facts, faults: Faults) 
     return str(offered[0]) if offered else ""
 
 
-def check_on_link(state: NodeState, node: str, peers: Mapping[str, Interface], faults: Faults) -> None:
-    """Note the peers that br-phy has no route to: it takes over the underlay's addresses, no routes beyond them."""
-    for peer, address in peers.items():
-        subnets = [own.network for own in state.underlay_addresses if own.version == address.version]
-        if subnets and not any(address.ip in subnet for subnet in subnets):
-            faults.add(
-                f"fabric_nodes.{peer}.underlay_address",
-                f"{address.ip} is not in {subnets[0]} of {node}, whose userspace datapath reaches no other subnet",
-            )
+def check_on_link(state: NodeState, node: str, peers: Mapping[Subnet, Mapping[str, Interface]], faults: Faults) -> None:
+    """Note the peers that br-phy has no route to: it takes over the underlay's addresses, no routes beyond them.
+
+    ``peers`` are the underlay addresses by node, by their subnets: those of an own subnet need no look at each.
+    """
+    own = [address.network for address in state.underlay_addresses]
+    for subnet, addresses in peers.items():
+        subnets = [item for item in own if item.version == subnet.version]
+        for peer, address in addresses.items() if subnets and subnet not in subnets else ():
+            if peer != node and not any(address.ip in item for item in subnets):
+                faults.add(
+                    f"fabric_nodes.{peer}.underlay_address",
+                    f"{address.ip} is not in {subnets[0]} of {node}, whose userspace datapath reaches no other subnet",
+                )

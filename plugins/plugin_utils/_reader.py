@@ -21,23 +21,25 @@ class Faults:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], None] = {}
+        self._paths: set[str] = set()
 
     def add(self, path: str, message: str) -> None:
         """Note a fault at a path of the document."""
         self._found[path, message] = None
+        self._paths.add(path)
 
     def at(self, *paths: str) -> bool:
         """Return whether one of these paths has a fault, so that what follows from it need not be reported, too."""
-        return any(path in paths for path, _message in self._found)
+        return not self._paths.isdisjoint(paths)
 
     def below(self, path: str) -> bool:
         """Return whether a path or an item of the list there has a fault."""
-        return any(found == path or found.startswith(f"{path}[") for found, _message in self._found)
+        return any(found == path or found.startswith(f"{path}[") for found in self._paths)
 
     def in_names(self, section: str) -> bool:
         """Return whether the names in a list of the document could not all be read."""
         pattern = re.compile(rf"{section}(\[\d+\](\.name)?)?")
-        return any(pattern.fullmatch(path) for path, _message in self._found)
+        return any(map(pattern.fullmatch, self._paths))
 
     def lines(self) -> list[str]:
         """Return one line for each fault."""
