@@ -115,6 +115,7 @@ def _validate_options(options: Mapping[str, Option], given: Any, path: str, faul
 
 
 def _validate_value(option: Option, value: Any, path: str, faults: list[str]) -> Any:
+    earlier = len(faults)
     try:
         value = _typed(option.type, value)
         if option.elements and option.options is None:
@@ -127,7 +128,7 @@ def _validate_value(option: Option, value: Any, path: str, faults: list[str]) ->
                     _validate_options(option.options, item, f"{path}[{index}].", faults)
                     for index, item in enumerate(value)
                 ]
-            if faults:
+            if len(faults) > earlier:
                 return None
         if option.canonical is not None:
             value = option.canonical(value)

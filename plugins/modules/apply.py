@@ -39,7 +39,8 @@ options:
         nothing is changed and the module fails.
       - Addresses, routes and kernel parameters have no owner. They go with the interface or namespace that the owner
         made; on others they stay, until they are listed otherwise.
-      - All lists that are applied with this option on a node need owners of their own.
+      - All lists that are applied with this option on a node need owners of their own. The default of O(owner) is
+        refused, since it is also the mark of what single modules make, which no list names.
     type: bool
     default: false
   keep:
@@ -169,6 +170,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, Result
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run, to_confirm
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
@@ -180,6 +182,11 @@ _VERBOSE = 3  # from -vvv on, callbacks show what a module was given
 
 def _resources(module: AnsibleModule) -> list[Resource]:
     """Return the declared resources, and what the node is to keep of them."""
+    if module.params["purge"] and module.params["owner"] == SETTINGS["owner"].default:
+        raise InvalidValue(
+            f"purge would remove what single modules made, which bears the mark {module.params['owner']}, too; "
+            "give the list an owner of its own"
+        )
     resources, keep = parse(module.params["resources"]), module.params["keep"]
     return resources if keep is None else [*resources, _rebuild.told(module.params["owner"], resources, keep)]
 

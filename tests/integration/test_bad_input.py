@@ -49,6 +49,7 @@ PORT = {"name": "p", "bridge": "br"}
         ("ip_interface", {"name": "eth2", "addresses": ["10.0.0.1/33"]}, "such as 10.0.0.1/24, not '10.0.0.1/33'"),
         ("ovs_bridge", {"name": "a" * 16}, "name must have at most 15 characters, not 16"),
         ("ovs_port_vlan", PORT, "bridge br does not exist; declare it with ovs_bridge"),
+        ("apply", {"resources": [], "purge": True}, "purge would remove what single modules made"),
         ("apply", {"resources": [{"ovs_brigde": {"name": "br"}}]}, "unknown kind 'ovs_brigde' (known: ovs_bridge"),
         ("netns_router", {"name": "../x"}, "name must "),
         ("nat_masquerade", {"namespace": "nvtnone", "sources": ["10.0.0.0/24"]}, "namespace"),

@@ -108,7 +108,14 @@ class OvsTunnel(_engine.Kind):
             raise _errors.InvalidValue(
                 f"key must be at most {_MAX_KEY[want['type']]} for {want['type']}, not {want['key']}"
             )
+        names: dict[str, str] = {}
         for remote in _remotes(want):
+            name = port_name(want["name"], remote)
+            if names.setdefault(name, remote) != remote:
+                raise _errors.InvalidValue(
+                    f"remotes {names[name]} and {remote} would both have the port {name}; use another address of "
+                    "one of them, or a tunnel of its own with remote"
+                )
             if want["local_ip"] and values.family(remote) != values.family(want["local_ip"]):
                 raise _errors.InvalidValue(
                     f"local_ip {want['local_ip']} and remote {remote} are not of one address family"

@@ -77,6 +77,17 @@ def test_all_faults_are_told_at_once() -> None:
     assert str(error.value).count("thing x: ") == 3
 
 
+def test_a_fault_hides_none_in_what_follows() -> None:
+    sized = {"first": Option(required=True), "parts": Option(**{**vars(OPTIONS["parts"]), "canonical": _refuse})}
+    with pytest.raises(InvalidValue) as error:
+        validate(sized, {"parts": [{"name": "p"}]}, "it")
+    assert str(error.value) == "it: first is required; it: parts must be another list"
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError("must be another list")
+
+
 def test_the_argument_spec_says_the_same() -> None:
     assert argument_spec(OPTIONS) == {
         "name": {"type": "str", "required": True},
