@@ -15,7 +15,11 @@ description:
   - Manages a C(dnsmasq) of its own for one network. It runs in a network namespace under a systemd unit,
     C(netvirt-dnsmasq-NAME.service), which starts it again when it fails.
   - It hears one interface only, answers names of its own clients, and asks other servers only when it is given some.
-    The system's own configuration of dnsmasq is not read.
+    Private addresses in their answers are dropped. The system's own configuration of dnsmasq is not read.
+  - A client is known by its MAC address alone. Names come from O(hosts) alone, not from what clients call themselves.
+  - An address in O(hosts) that another MAC address has by a lease is taken back, for which dnsmasq is restarted.
+  - dnsmasq has no rights over the namespace, unless O(ranges) has IPv6 ones. Router advertisements take CAP_NET_ADMIN
+    there.
   - A change of O(hosts), O(router), O(dns_servers), O(options) or, for IPv4, O(mtu) makes the running dnsmasq read its
     files again. Other changes restart it. Leases outlast both.
   - A stopped service, and a file that was changed by hand, show as a difference and are repaired.
@@ -93,7 +97,8 @@ options:
         type: str
       hostname:
         description:
-          - The host name it is told, by which others find it. No domain.
+          - The host name it is told, by which others find it. No domain. With O(hosts[].address) it is found without
+            a lease as well.
         type: str
       lease:
         description:
@@ -162,7 +167,8 @@ options:
       - The IPv4 address of the TFTP server that has O(boot_file). An empty string is this instance.
     type: str
 requirements:
-  - dnsmasq (package dnsmasq-base) 2.80 or newer, systemd and the Python library pyroute2 on the node
+  - dnsmasq (package dnsmasq-base) 2.90 or newer, sysctl (package procps), systemd and the Python library pyroute2 on
+    the node
 seealso:
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.veth_pair

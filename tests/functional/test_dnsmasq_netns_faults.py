@@ -198,7 +198,7 @@ def test_disk_full_leaves_everything_as_it_was(instance: Object) -> None:
     instance.present(**OPTIONS)
     texts = {path: path.read_text(encoding="utf-8") for path in CONFIGURATION.iterdir()}
     pid = main_pid()
-    output("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(CONFIGURATION))
+    output("mount", "-t", "tmpfs", "-o", "size=20k", "tmpfs", str(CONFIGURATION))
     try:
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8")

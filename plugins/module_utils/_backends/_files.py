@@ -120,6 +120,11 @@ class Files:
                     os.unlink(temporary)
             self.forget()
 
+    def make_directory(self, path: str) -> None:
+        """Make a directory of ours at once, which all may pass as those above it."""
+        with _translated("make", path):
+            make_directories(path)
+
     def remove(self, path: str) -> None:
         """Remove a file of ours at once, if it is there; raises Conflict for one that is not ours."""
         if _read(path) is not None:

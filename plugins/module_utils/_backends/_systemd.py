@@ -77,6 +77,11 @@ class Systemd:
         self._run("disable", "--quiet", "--no-reload", unit, may_fail=True)
         self.forget()
 
+    def halt(self, unit: str) -> None:
+        """Stop the unit at once, for the coming commit to start it again."""
+        self._run("stop", unit, timeout=START_SECONDS + self.timeout)
+        self.forget()
+
     def reset(self, unit: str) -> None:
         """Let systemd forget at once that the unit failed."""
         self._run("reset-failed", unit, may_fail=True)

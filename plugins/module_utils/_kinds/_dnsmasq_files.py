@@ -3,7 +3,7 @@
 
 """The files of one dnsmasq instance, rendered from options: unit, configuration, and the options themselves.
 
-What dnsmasq reads again on SIGHUP is in ``hosts`` and ``opts``; a change of the rest takes a restart.
+What dnsmasq reads again on SIGHUP is in ``hosts``, ``opts`` and ``names``; a change of the rest takes a restart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsm
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 RESTARTING = ("unit", "dnsmasq.conf")
-RELOADING = ("hosts", "opts")
+RELOADING = ("hosts", "opts", "names")
 RECORD = "options.json"
 DIRECTORY = "/etc/netvirt/dnsmasq"
 _MAX_LEASES = 65536  # a client that makes up MAC addresses fills no more memory than this many leases
@@ -40,13 +40,14 @@ PIDFile=/run/netvirt-dnsmasq-{name}/pid
 RuntimeDirectory=netvirt-dnsmasq-{name}
 StateDirectory=netvirt/dnsmasq/{name}
 NetworkNamespacePath=/run/netns/{namespace}
-ExecStartPre=dnsmasq --test --conf-file={conf}
+{ports}ExecStartPre=dnsmasq --test --conf-file={conf}
 ExecStart=dnsmasq --conf-file={conf} --pid-file=/run/netvirt-dnsmasq-{name}/pid
 Restart=on-failure
 RestartSec=500ms
 UMask=0022
-# Never root: it binds its ports and answers clients that have no address yet with these capabilities alone.
+# {reason}
 User={account}
+PrivateUsers={private}
 AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 KeyringMode=private
@@ -75,6 +76,19 @@ SystemCallFilter=@system-service
 WantedBy=multi-user.target
 """
 
+# dnsmasq 2.90 does not start without CAP_NET_ADMIN, also where it has no use for it (dhcp-broadcast, no-ping). In a
+# user namespace of its own it has the capabilities that it asks for, and none over the namespace that it serves.
+_POWERLESS = {
+    "ports": "ExecStartPre=+sysctl --quiet --write net.ipv4.ip_unprivileged_port_start=53\n",
+    "private": "yes",
+    "reason": "Its capabilities are those of a user namespace of its own: it cannot change the router that it serves.",
+}
+_IPV6 = {
+    "ports": "",
+    "private": "no",
+    "reason": "Router advertisements leave by a raw socket, for which it needs rights over the namespace.",
+}
+
 
 def unit(name: str) -> str:
     """Return the name of the instance's unit."""
@@ -102,7 +116,7 @@ def paths(name: str) -> dict[str, str]:
     directory = configuration_directory(name)
     return {
         "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
-        **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", RECORD)},
+        **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", "names", RECORD)},
     }
 
 
@@ -110,10 +124,17 @@ def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
     """Return the files' texts by their short names. ``account`` is the user that dnsmasq is."""
     conf = paths(spec["name"])["dnsmasq.conf"]
     texts = {
-        "unit": _UNIT.format(name=spec["name"], namespace=spec["namespace"], conf=conf, account=account),
+        "unit": _UNIT.format(
+            name=spec["name"],
+            namespace=spec["namespace"],
+            conf=conf,
+            account=account,
+            **(_IPV6 if _serves_ipv6(spec) else _POWERLESS),
+        ),
         "dnsmasq.conf": _lines(_configuration(spec, account)),
         "hosts": _lines(_hosts(spec)),
         "opts": _lines(_options(spec)),
+        "names": _lines(_names(spec)),
         RECORD: json.dumps(spec, indent=1, sort_keys=True) + "\n",
     }
     return {short: _files.header(owner) + text for short, text in texts.items()}
@@ -139,18 +160,21 @@ def _lines(items: Iterable[str]) -> str:
 def _configuration(spec: Spec, account: str) -> Iterable[str]:
     interface, directory = spec["interface"], configuration_directory(spec["name"])
     yield from (f"user={account}", f"interface={interface}", "except-interface=lo", "bind-dynamic")
-    yield from ("no-hosts", "no-resolv", "no-poll", "domain-needed")
+    yield from ("no-hosts", "no-resolv", "no-poll", "domain-needed", "bogus-priv", "stop-dns-rebind")
+    yield from ("no-ident", "local=/bind/", "local=/server/")  # nothing about this server or those that it asks
+    yield f"addn-hosts={directory}/names"
     if spec["domain"]:
-        yield from (f"domain={spec['domain']}", f"local=/{spec['domain']}/")
+        yield from (f"domain={spec['domain']}", f"local=/{spec['domain']}/", "expand-hosts")
     for address in spec["dns_forwarders"]:
         yield f"server={address}"
-    yield "dhcp-authoritative"
+    # A name belongs to the host that the options give it to, and a MAC address has one address, whatever clients say.
+    yield from ("dhcp-authoritative", "dhcp-ignore-names", "dhcp-ignore-clid", "dhcp-broadcast", "no-ping")
     yield f"dhcp-leasefile={state_directory(spec['name'])}/leases"
     yield from (f"dhcp-hostsfile={directory}/hosts", f"dhcp-optsfile={directory}/opts")
     yield f"dhcp-lease-max={_lease_max(spec)}"
     for item in spec["ranges"]:
         yield "dhcp-range=" + _range(item, interface)
-    if any(values.family(item["start"]) == 6 for item in spec["ranges"]):
+    if _serves_ipv6(spec):
         yield "enable-ra"
         if spec["mtu"] or not spec["ra_router"]:
             mtu = [f"mtu:{spec['mtu']}"] if spec["mtu"] else []
@@ -160,6 +184,10 @@ def _configuration(spec: Spec, account: str) -> Iterable[str]:
         yield from ("enable-tftp", f"tftp-root={spec['tftp_root']}")
     if spec["boot_file"]:
         yield "dhcp-boot=" + spec["boot_file"] + (f",,{spec['boot_server']}" if spec["boot_server"] else "")
+
+
+def _serves_ipv6(spec: Spec) -> bool:
+    return any(values.family(item["start"]) == 6 for item in spec["ranges"])
 
 
 def _range(item: Spec, interface: str) -> str:
@@ -185,6 +213,12 @@ def _hosts(spec: Spec) -> Iterable[str]:
     for host in spec["hosts"]:
         address = [_bracketed(host["address"])] if "address" in host else []
         yield ",".join([host["mac"], *address, *(host[key] for key in ("hostname", "lease") if key in host)])
+
+
+def _names(spec: Spec) -> Iterable[str]:
+    """Return the names of reserved addresses: they hold without a lease as well, whoever released it."""
+    hosts = [host for host in spec["hosts"] if "address" in host and "hostname" in host]
+    yield from (f"{host['address']} {host['hostname']}" for host in hosts)
 
 
 def _options(spec: Spec) -> Iterable[str]:

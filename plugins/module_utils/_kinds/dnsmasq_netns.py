@@ -3,8 +3,8 @@
 
 """Kind ``dnsmasq_netns``: DHCP, DNS and PXE for a network, by a dnsmasq of its own in a namespace (dnsmasq(8)).
 
-What it was told is kept in ``options.json`` beside its configuration. Files that are not what these options render to,
-and a service that does not do its work, are findings beside the options.
+What it was told is kept in ``options.json`` beside its configuration. Findings beside the options are files that are
+not what these render to, a service that does not do its work, and reserved addresses that others have by a lease.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _leases, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
@@ -25,7 +25,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 _MODE = 0o644  # dnsmasq reads hosts and opts again after it gave up root's rights
 _RUNNING = "running"
-_SOUND: Spec = {"edited": [], "service": _RUNNING, "enabled": True}
+_SOUND: Spec = {"edited": [], "service": _RUNNING, "enabled": True, "taken": []}
 _NEW: Spec = {
     "ranges": [],
     "hosts": [],
@@ -91,6 +91,7 @@ class DnsmasqNetns(_engine.Kind):
             "edited": sorted(edited),
             "service": self._service(node, told, name),
             "enabled": node.systemd.enabled(files.unit(name)),
+            "taken": self._taken(name, told.get("hosts", []), want.get("hosts")),
         }
 
     def _told(self, name: str, text: str) -> Spec:
@@ -102,6 +103,21 @@ class DnsmasqNetns(_engine.Kind):
         del told["state"]
         whole = told["name"] == name and None not in told.values() and all("prefix" in item for item in told["ranges"])
         return told if whole else {}
+
+    def _taken(self, name: str, told: list[Spec], wanted: Optional[list[Spec]]) -> list[str]:
+        """Return the reserved addresses that others have by a lease, for which dnsmasq keeps them (its dhcp.c).
+
+        A lease of IPv6 names no MAC address, so that it is another's where the address was reserved for another.
+        """
+        before = _reserved(told)
+        after = before if wanted is None else _reserved(wanted)
+        found = []
+        for _end, holder, address, _name, _client in _leases.read(files.state_directory(name)):
+            mac = after.get(address)
+            holds = before.get(address, mac) if ":" in address else holder.lower()
+            if mac is not None and mac != holds:
+                found.append(address)
+        return sorted(found)
 
     def _service(self, node: Node, told: Spec, name: str) -> str:
         """Return "running" for a service that does its work, otherwise what it does instead."""
@@ -160,8 +176,9 @@ class DnsmasqNetns(_engine.Kind):
             for short, path in files.paths(name).items()
             if short in edited or getattr(node.files.read(path), "text", None) != texts[short]
         }
+        taken = have["taken"] if have is not None else []
         action = _action(have, changed)
-        apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"])
+        apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"], taken)
         yield _engine.Operation(_engine.Stage.SERVICE, action, apply, _engine.differences(have, desired))
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
@@ -185,6 +202,11 @@ def _owner(node: Node, name: str) -> Optional[str]:
     return next(filter(None, map(node.files.owner, files.paths(name).values())), None)
 
 
+def _reserved(hosts: Iterable[Spec]) -> dict[str, str]:
+    """Return the MAC addresses by the addresses that are reserved for them."""
+    return {host["address"]: host["mac"] for host in hosts if "address" in host}
+
+
 def _options_of(spec: Spec) -> Spec:
     return {name: value for name, value in spec.items() if name not in _SOUND}
 
@@ -193,19 +215,25 @@ def _action(have: Optional[Spec], changed: Iterable[str]) -> str:
     if have is None:
         return "create"
     if have["service"].startswith(_RUNNING):
-        if have["service"] != _RUNNING or set(changed) & set(files.RESTARTING):
+        if have["service"] != _RUNNING or have["taken"] or set(changed) & set(files.RESTARTING):
             return "restart"
         return "reload" if set(changed) & set(files.RELOADING) else "update"
     return "start"
 
 
-def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bool) -> None:
+def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bool, taken: list[str]) -> None:
     """Have the files written, then the service take them over, then the options recorded.
+
+    dnsmasq has its leases in memory: it stands still while those of ``taken`` addresses go.
 
     A run that is killed in between leaves files that differ from what the recorded options render to, so that the next
     one does all of it again.
     """
     unit, paths = files.unit(name), files.paths(name)
+    node.files.make_directory(files.configuration_directory(name))
+    if taken:
+        node.systemd.halt(unit)
+        _leases.drop(files.state_directory(name), taken)
     for short, text in texts.items():
         if short != files.RECORD:
             node.files.write(paths[short], text, _MODE)

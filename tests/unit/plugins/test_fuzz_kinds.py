@@ -36,12 +36,15 @@ _OPTIONS = {  # of dnsmasq's configuration: what may follow, all that a value co
     "user": "dnsmasq",
     "interface": r"\S+",
     **dict.fromkeys(("bind-dynamic", "no-hosts", "no-resolv", "no-poll", "domain-needed", "dhcp-authoritative"), ""),
-    **dict.fromkeys(("enable-ra", "enable-tftp"), ""),
+    **dict.fromkeys(("enable-ra", "enable-tftp", "expand-hosts", "bogus-priv", "stop-dns-rebind", "no-ident"), ""),
+    **dict.fromkeys(("dhcp-ignore-names", "dhcp-ignore-clid", "dhcp-broadcast", "no-ping"), ""),
     "except-interface": "lo",
     "domain": r"[a-z0-9.-]+",
     "local": r"/[a-z0-9.-]+/",
     "server": r"[0-9a-f:.]+",
-    **{key: rf"/\S+/{file}" for key, file in (("dhcp-hostsfile", "hosts"), ("dhcp-optsfile", "opts"))},
+    "dhcp-hostsfile": r"/\S+/hosts",
+    "dhcp-optsfile": r"/\S+/opts",
+    "addn-hosts": r"/\S+/names",
     "dhcp-leasefile": r"/\S+/leases",
     "dhcp-lease-max": r"[0-9]+",
     "dhcp-range": r"[0-9a-f:.]+(,[0-9a-f:.]+|,constructor:\S+|,static|,ra-only|,slaac|,ra-stateless){0,4},[0-9a-z]+",
@@ -123,6 +126,8 @@ def dnsmasq(want: Spec) -> None:
     assert keys.count("server") == len(spec["dns_forwarders"])
     assert len(lines["hosts"]) == len(spec["hosts"])
     assert all(re.fullmatch(_HOST, line) for line in lines["hosts"]), lines["hosts"]
+    assert len(lines["names"]) == len([host for host in spec["hosts"] if "address" in host and "hostname" in host])
+    assert all(re.fullmatch(r"[0-9a-f:.]+ [a-z0-9-]+", line) for line in lines["names"]), lines["names"]
     families = {":" in address for address in spec["dns_servers"]}
     assert len(lines["opts"]) == 1 + len(families) + bool(spec["mtu"]) + len(spec["options"])
     assert all(re.fullmatch(_OPT, line) for line in lines["opts"]), lines["opts"]
@@ -130,7 +135,10 @@ def dnsmasq(want: Spec) -> None:
         len(item["value"]) for item in spec["options"]
     ]
     assert not any(
-        re.search(r'["\\#]|[^ -~]', line) for short in ("dnsmasq.conf", "hosts", "opts") for line in lines[short]
+        re.search(r'["\\#]|[^ -~]', line)
+        for short in lines
+        if short not in ("unit", "options.json")
+        for line in lines[short]
     )
     plain = dnsmasq_files.render({**spec, "name": "N", "namespace": "NS"}, "own", "dnsmasq")["unit"]
     assert texts["unit"].replace(f"/netns/{spec['namespace']}", "/netns/NS").count("\n") == plain.count("\n")

@@ -54,12 +54,14 @@ def test_options_are_kept_as_they_are() -> None:
 def test_minimal_configuration() -> None:
     assert lines("dnsmasq.conf") == [
         *("user=dnsmasq", "interface=leg", "except-interface=lo", "bind-dynamic"),
-        *("no-hosts", "no-resolv", "no-poll", "domain-needed", "dhcp-authoritative"),
+        *("no-hosts", "no-resolv", "no-poll", "domain-needed", "bogus-priv", "stop-dns-rebind"),
+        *("no-ident", "local=/bind/", "local=/server/", "addn-hosts=/etc/netvirt/dnsmasq/blue/names"),
+        *("dhcp-authoritative", "dhcp-ignore-names", "dhcp-ignore-clid", "dhcp-broadcast", "no-ping"),
         "dhcp-leasefile=/var/lib/netvirt/dnsmasq/blue/leases",
         *("dhcp-hostsfile=/etc/netvirt/dnsmasq/blue/hosts", "dhcp-optsfile=/etc/netvirt/dnsmasq/blue/opts"),
         *("dhcp-lease-max=256", "dhcp-range=10.0.0.100,10.0.0.200,255.255.255.0,86400"),
     ]
-    assert lines("hosts") == []
+    assert lines("hosts") == lines("names") == []
     assert lines("opts") == ["option:router"]
 
 
@@ -119,6 +121,13 @@ def test_everything_else() -> None:
         {"mac": mac, "address": "fd00::7"},
     ]
     assert lines("hosts", hosts=hosts) == [mac, f"{mac},10.0.0.7,vm,600", f"{mac},[fd00::7]"]
+    assert lines("names", hosts=hosts) == ["10.0.0.7 vm"]
+
+
+def test_only_router_advertisements_take_rights_over_the_namespace() -> None:
+    six = {"start": "fd00::", "prefix": 64, "mode": "ra-only", "lease": "600"}
+    assert "PrivateUsers=yes" in lines("unit")
+    assert "PrivateUsers=no" in lines("unit", ranges=[RANGE, six])
 
 
 def test_leases_are_bounded() -> None:
