@@ -19,6 +19,9 @@ from typing import Any, Callable
 SHOWN = 80
 """How many characters of a value a message quotes."""
 
+QUOTED = 300
+"""How many characters of a program's or guest's own words a message quotes."""
+
 _SHOWN_ITEMS = SHOWN // 3  # more do not fit with their commas
 _SHOWN_DEPTH = 3
 
@@ -42,6 +45,20 @@ def shown(value: Any) -> str:
 def called(name: Any) -> str:
     """Return a name as messages use it: as it is where it is a plain one, otherwise quoted."""
     return name if isinstance(name, str) and 0 < len(name) <= SHOWN and name.isprintable() else shown(name)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes in place of what a terminal would act on; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(item if item.isprintable() or item in "\n\t" else repr(item)[1:-1] for item in text)
+
+
+def quoted(words: Any) -> str:
+    """Return a stranger's words as messages quote them: printable, on one line, of at most QUOTED characters."""
+    text = " ".join(words[: 2 * QUOTED].split()) if isinstance(words, str) else shown(words)
+    text = printable(text)
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
 
 
 def _rendered(value: Any, depth: int) -> str:

@@ -9,7 +9,8 @@ import time
 from typing import Any, Optional
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._answers import NodeTask
 
 CONFIRM = "netvirt.fabric.bridge_uplink_confirm"
 PATIENCE = 90  # seconds beyond the node's own limit, for connections that hang and a slow way back
@@ -20,26 +21,21 @@ PHASES = ("moving", "moved", "reverting", "confirmed", "reverted")
 Result = dict[str, Any]
 
 
-class UplinkTask(ActionBase):  # type: ignore[misc]  # Ansible has no type information
+class UplinkTask(NodeTask):
     """Run the module of the task; where it has moved the connection's own NIC, confirm that over a new connection."""
 
-    _supports_check_mode = True
-    _supports_async = True
-    _supports_diff = True
-
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> Result:
+    def ask(self, task_vars: Optional[dict[str, Any]]) -> Result:
         """Return the module's result; failed when the move was undone."""
-        result: Result = super().run(tmp, task_vars)
         begin = time.monotonic()
         try:
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+            result = super().ask(task_vars)
         except AnsibleConnectionFailure:  # the node may have been cut off before it could answer
             if not self._limit():
                 raise
             end = self._reach({}, task_vars, final=True)
             if end.get("phase") != "reverted" or end["age"] > time.monotonic() - begin:
                 raise
-            return {**result, "failed": True, "changed": False, "msg": _explained(end)}
+            return {"failed": True, "changed": False, "msg": _explained(end)}
         token = result.get("unconfirmed")
         if not token or self._task.async_val:
             return result
@@ -59,7 +55,7 @@ class UplinkTask(ActionBase):  # type: ignore[misc]  # Ansible has no type infor
         while True:
             self._connection.reset()
             try:
-                answer: Result = self._execute_module(CONFIRM, arguments, task_vars=task_vars)
+                answer: Result = self.data(self._execute_module(CONFIRM, arguments, task_vars=task_vars))
             except AnsibleConnectionFailure as error:
                 answer = {"msg": str(error), "phase": "" if time.monotonic() < deadline else None}
             if answer.get("phase") in ((None, "confirmed", "reverted") if final else (None, *PHASES)):

@@ -9,14 +9,13 @@ is known so far and returns what is to be asked next, and the report.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dnsmasq_files import state_directory
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, Guest, Network, Nic
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import proper, result_at
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import (
     TIMEOUT,
     Check,
@@ -33,19 +32,20 @@ Observed = Mapping[str, Mapping[str, Any]]
 class Evidence:
     """What is known besides the guests' own answers.
 
-    ``leases`` are the lease files of dnsmasq by network. ``intrusions`` are results of echo requests from outside, each
-    with the ``target`` that was asked for.
+    ``leases`` are pairs of a MAC address and an address by network. ``intrusions`` are results of echo requests from
+    outside, each with the ``target`` that was asked for.
     """
 
-    leases: Mapping[str, str] = field(default_factory=dict)
+    leases: Mapping[str, set[tuple[str, str]]] = field(default_factory=dict)
     intrusions: Sequence[Mapping[str, Any]] = ()
 
 
 def verify(
-    variables: Any, observed: Observed, outside: Outside, evidence: Evidence, peers: int, timeout: int
+    variables: Any, answers: Mapping[str, Any], outside: Outside, evidence: Evidence, peers: int, timeout: int
 ) -> dict[str, Any]:
-    """Return what to ask and the report so far; see the filter of the same name for the keys."""
+    """Return what to ask and the report so far; see the module ``proof`` for the keys."""
     document = validate(variables)
+    observed: Observed = {node: proper(said) for node, said in answers.items()}
     legs = [_leg(guest, index, document, observed) for guest in document.guests for index in range(len(guest.nics))]
     planned = list(checks(document, legs, outside, peers))
     by_node = {node: [check for check in planned if check.leg.node == node] for node in observed}
@@ -58,10 +58,10 @@ def verify(
     return {
         "questions": {node: _questions(seen.get("guests") or [], timeout) for node, seen in observed.items()},
         "checks": {node: [_probe(check) for check in items] for node, items in by_node.items()},
-        "failed": {
+        "again": {
             node: len([check for check, wrong in judged if wrong and check.leg.node == node]) for node in observed
         },
-        "leases": _lease_files(document),
+        "leases": _lease_servers(document),
         "intrusions": _intrusions(document, legs) if outside.addresses else [],
         "guests": [report for report, _failures in reports],
         "failures": [line for _report, failures in reports for line in failures],
@@ -77,9 +77,8 @@ def _leg(guest: Guest, index: int, document: Document, observed: Observed) -> Le
     mtu = int(compiled["interfaces"][index].get("mtu") or 0) if compiled else 0
     answer: Mapping[str, Any] = next((item for item in node.get("interfaces") or [] if item["guest"] == guest.name), {})
     for interface in answer.get("interfaces") or []:
-        if interface["mac"].lower() == nic.mac:
-            addresses = [ipaddress.ip_interface(item) for item in interface["addresses"]]
-            usable = tuple(item for item in addresses if not item.ip.is_link_local)
+        if interface["mac"] == nic.mac:
+            usable = tuple(item for item in interface["addresses"] if not item.ip.is_link_local)
             return Leg(guest.node, guest.name, network, nic, mtu, interface["name"], usable)
     error = answer.get("error") or (f"no interface with MAC address {nic.mac}" if answer else "")
     return Leg(guest.node, guest.name, network, nic, mtu, error=error)
@@ -102,7 +101,7 @@ def _judge(check: Check, position: int, attempts: Sequence[Sequence[Mapping[str,
     What should be reached may be lost once, while switches and neighbours learn. What should not must never be, but a
     guest may have been too slow once to tell.
     """
-    answers = [attempt[position] for attempt in attempts]
+    answers = [result_at(attempt, position) for attempt in attempts]
     told = [answer for answer in answers if not answer.get("error")]
     faults = [check.found(answer) for answer in told or answers]
     if check.negative:
@@ -110,14 +109,14 @@ def _judge(check: Check, position: int, attempts: Sequence[Sequence[Mapping[str,
     return faults[-1] if faults else "no answer of the guest"
 
 
-def _lease_files(document: Document) -> list[dict[str, str]]:
-    """Return where the DHCP servers keep their leases: network, node, path."""
+def _lease_servers(document: Document) -> list[dict[str, str]]:
+    """Return the DHCP servers that have leases: network and node."""
     files = []
     for network in document.networks:
         router = document.router(network.router)
         node = router.node if router else network.dhcp.node if network.dhcp else ""
         if network.dhcp and node:
-            files.append({"network": network.name, "node": node, "path": f"{state_directory(network.name)}/leases"})
+            files.append({"network": network.name, "node": node})
     return files
 
 
@@ -184,17 +183,15 @@ def _address_faults(leg: Leg) -> list[str]:
     return []
 
 
-def _is_leased(leg: Leg, leases: Mapping[str, str]) -> bool:
+def _is_leased(leg: Leg, leases: Mapping[str, set[tuple[str, str]]]) -> bool:
     """Tell whether the address comes from the DHCP server.
 
-    IPv4 leases are looked up in dnsmasq's list (time, MAC address, address, ...). Where the list could not be read, or
-    for IPv6, whose leases carry no MAC address, an address that the server would give must do.
+    IPv4 leases are looked up in dnsmasq's list. Where the list could not be read, or for IPv6, whose leases carry no
+    MAC address, an address that the server would give must do.
     """
     addresses = {address.ip for address in leg.addresses}
     if leg.network.name in leases and leg.network.cidr:
-        entries = [line.split() for line in leases[leg.network.name].splitlines()]
-        held = {entry[2] for entry in entries if len(entry) > 2 and entry[1] == leg.nic.mac}
-        return any(str(address) in held for address in addresses)
+        return any((leg.nic.mac, str(address)) in leases[leg.network.name] for address in addresses)
     return any(_may_be_leased(leg.network, leg.nic, address) for address in addresses)
 
 

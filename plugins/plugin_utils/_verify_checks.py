@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import quoted
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
     Document,
@@ -48,8 +49,13 @@ class Leg:
     error: str = ""
 
     def address(self, version: int) -> Address | None:
-        """Return the address by which others reach it: the one it has, or the reserved one."""
-        found = [item.ip for item in self.addresses if item.version == version]
+        """Return the address by which others reach it: the one it has, or the reserved one.
+
+        The node says which it has, and others send packets there, so it must be one of the network's.
+        """
+        subnet = self.network.subnet(version)
+        here = [item.ip for item in self.addresses if item.version == version]
+        found = [item for item in here if subnet is None or item in subnet]
         reserved = [item for item in self.nic.addresses() if item.version == version]
         return next(iter([item for item in reserved if item in found] or found or reserved), None)
 
@@ -225,8 +231,8 @@ def _answer(result: Result) -> str:
 
 def _differs(expected: str) -> Callable[[Result], str]:
     def found(result: Result) -> str:
-        text = result.get("error") or result["stdout"].strip() or "nothing"
-        return "" if text == expected else str(text)
+        text = quoted(result.get("error") or result["stdout"].strip() or "nothing")
+        return "" if text == expected else text
 
     return found
 
@@ -239,7 +245,7 @@ def _lacks_router(gateway: str) -> Callable[[Result], str]:
             return str(result["error"])
         default = re.findall(r"^\S+\s+00000000\s+([0-9A-F]{8})\s", result["stdout"], re.MULTILINE)
         routers = [str(ipaddress.IPv4Address(bytes.fromhex(item)[::-1])) for item in default]
-        return "" if gateway in routers else ", ".join(routers) or "none"
+        return "" if gateway in routers else quoted(", ".join(routers) or "none")
 
     return found
 
@@ -251,11 +257,11 @@ def _seen_as(source: str) -> Callable[[Result], str]:
         if result.get("error"):
             return str(result["error"])
         if result["rc"] != 0:
-            return str((result["stderr"].strip().splitlines() or ["none"])[-1])
+            return quoted((result["stderr"].strip().splitlines() or ["none"])[-1])
         try:
             client = json.loads(result["stdout"])["client"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
-        return "" if client == source else f"a page asked for by {client}"
+        return "" if client == source else f"a page asked for by {quoted(client)}"
 
     return found

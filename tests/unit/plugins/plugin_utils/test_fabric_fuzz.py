@@ -14,10 +14,11 @@ from fabric_samples import NODES, facts_of, sample
 
 from ansible_collections.netvirt.fabric.plugins.filter.compile import compile_filter
 from ansible_collections.netvirt.fabric.plugins.filter.guest_command import guest_command
-from ansible_collections.netvirt.fabric.plugins.filter.network_document import network_document_filter
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import SHOWN, shown
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._guest import qemu_arguments
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import network_document
 from netvirt_testing import nasty
 
 COUNT = nasty.count(10_000)
@@ -173,7 +174,8 @@ def test_variables_of_the_roles_of_one_network() -> None:
     for given in nasty.Nasty("roles").mutants(roles(), COUNT // 5):
 
         def build(given: Any = given) -> Any:
-            return compile_filter(network_document_filter(given, "nat", NODES), "network1", FACTS, NODES)
+            with filter_errors():
+                return compile_filter(network_document("nat", given, NODES), "network1", FACTS, NODES)
 
         compiled, message = refusal(build, given)
         if message is None:

@@ -13,7 +13,11 @@ import yaml
 from fabric_samples import NODES, ROOT, build, named, of_kind
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import network_document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import (
+    COPIED,
+    NETWORK_KEYS,
+    network_document,
+)
 
 TUNNELLED = ["isolated", "routed", "nat"]
 MODES = [*TUNNELLED, "bridged"]
@@ -78,9 +82,10 @@ def test_a_limited_run_does_not_guess() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_the_role_hands_on_every_argument_that_it_has(mode: str) -> None:
     specification = yaml.safe_load((ROOT / f"roles/{mode}/meta/argument_specs.yml").read_text())
-    pattern = yaml.safe_load((ROOT / "roles/fabric/vars/main.yml").read_text())["__fabric_network_variables"].strip()
-    for name in specification["argument_specs"]["main"]["options"]:
-        assert re.search(f"^{mode}{pattern}", name), name
+    read = {
+        f"{mode}_{key}" for key in (*NETWORK_KEYS, *COPIED, "state", "hosts", "node", "external", "uplink", "guests")
+    }
+    assert set(specification["argument_specs"]["main"]["options"]) <= read
 
 
 def readme(mode: str) -> dict[str, Any]:

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
 from fabric_samples import NODES, changed, facts_of, sample
 
-from ansible_collections.netvirt.fabric.plugins.filter.verify import verify_filter
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify import Evidence, verify
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import IMPROPER, intrusions, lease_entries
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import Outside
 
 UPSTREAM = "198.51.100.1"
 PAGE = f"HTTP as 203.0.113.10: expected a page from http://{UPSTREAM}/, asked for by 203.0.113.10"
@@ -22,6 +25,22 @@ OTHER_NETWORK = {
     "fabric_networks[1]": {"name": "red", "mode": "isolated", "vlan": 20, "cidr": "10.0.20.0/24"},
     "fabric_guests[2]": {"name": "vm3", "node": "compute1", "network": "red", "address": "10.0.20.11"},
 }
+
+
+def proof(
+    document: dict[str, Any],
+    observed: dict[str, Any],
+    *,
+    upstream: tuple[str, ...] = (),
+    http: tuple[str, ...] = (),
+    leases: Any = (),
+    told: Any = (),
+    peers: int = 8,
+) -> dict[str, Any]:
+    """Return what the module proof returns."""
+    outside = Outside(tuple(ipaddress.ip_address(address) for address in upstream), http)
+    return verify(document, observed, outside, Evidence(lease_entries(leases), intrusions(told)), peers, 30)
+
 
 Answer = Callable[[str, list[str]], dict[str, Any]]
 
@@ -46,8 +65,8 @@ class Fleet:
         self.answers = answers or (proper,)
         self.addresses: dict[str, list[str]] = {}
         self.errors: dict[str, str] = {}
-        self.options: dict[str, Any] = {"upstream": [UPSTREAM], "http": ["wget", "-q", "-O", "-"]}
-        self.leases = "1795 52:54:00:aa:bb:01 10.0.10.11 vm1 *\n1795 52:54:00:aa:bb:02 10.0.10.12 vm2 *\n"
+        self.options: dict[str, Any] = {"upstream": (UPSTREAM,), "http": ("wget", "-q", "-O", "-")}
+        self.leases = [{"mac": f"52:54:00:aa:bb:0{index}", "address": f"10.0.10.1{index}"} for index in (1, 2)]
         self.checks: dict[str, list[dict[str, Any]]] = {}
 
     def interfaces(self, guest: dict[str, Any]) -> dict[str, Any]:
@@ -66,17 +85,19 @@ class Fleet:
         observed: dict[str, dict[str, Any]] = {
             node: {"guests": compile_node(self.document, node, facts, NODES)["guests"]} for node in NODES
         }
-        state = verify_filter(self.document, observed, **self.options)
+        state = proof(self.document, observed, **self.options)
         for node, seen in observed.items():
             seen["interfaces"] = [self.interfaces(guest) for guest in seen["guests"]]
             assert [item["guest"] for item in state["questions"][node]] == [guest["name"] for guest in seen["guests"]]
-        state = verify_filter(self.document, observed, **self.options)
+        state = proof(self.document, observed, **self.options)
         self.checks = state["checks"]
         for answer in self.answers:
             for node, seen in observed.items():
                 results = [answer(probe["guest"], probe["command"]) for probe in state["checks"][node]]
                 seen["attempts"] = [*seen.get("attempts", []), results]
-        return verify_filter(self.document, observed, leases={"blue": self.leases}, **self.options)
+        return proof(
+            self.document, observed, leases=[{"target": {"network": "blue"}, "leases": self.leases}], **self.options
+        )
 
     def commands(self, guest: str) -> list[str]:
         """Return the commands that were run in a guest."""
@@ -97,7 +118,7 @@ def instead(wanted: str, result: dict[str, Any]) -> Answer:
 def test_a_fabric_as_it_should_be() -> None:
     report = Fleet(sample()).run()
     assert report["failures"] == []
-    assert report["failed"] == dict.fromkeys(NODES, 0)
+    assert report["again"] == dict.fromkeys(NODES, 0)
     (first, second) = report["guests"]
     assert [check["what"] for check in first.pop("checks")] == [
         *("gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10"),
@@ -141,7 +162,7 @@ def test_packets_of_full_size_are_as_long_as_the_mtu() -> None:
 def test_what_is_wrong_is_one_line(wanted: str, result: dict[str, Any], line: str) -> None:
     report = Fleet(sample(), instead(wanted, result)).run()
     assert f"guest vm1 on compute1, network blue: {line}" in report["failures"]
-    assert report["failed"]["compute1"] == 1
+    assert report["again"]["compute1"] == 1
 
 
 def test_a_page_that_does_not_say_who_asked_will_do() -> None:
@@ -233,7 +254,7 @@ def test_an_address_that_is_not_the_reserved_one() -> None:
 
 def test_an_address_that_the_server_did_not_lease() -> None:
     fleet = Fleet(sample())
-    fleet.leases = ""
+    fleet.leases = []
     assert fleet.run()["failures"] == [
         f"guest {guest} on {node}, network blue: lease: expected one of {address} in the DHCP server's list, found none"
         for guest, node, address in (("vm1", "compute1", "10.0.10.11"), ("vm2", "compute2", "10.0.10.12"))
@@ -250,27 +271,68 @@ def test_a_guest_that_cannot_be_asked() -> None:
 
 def test_intrusions() -> None:
     observed = {node: {"guests": []} for node in NODES}
-    state = verify_filter(sample(), observed, upstream=[UPSTREAM])
+    state = proof(sample(), observed, upstream=(UPSTREAM,))
     (target,) = state["intrusions"]
     assert target == {"guest": "vm1", "network": "blue", "address": "10.0.10.11"}
-    state = verify_filter(sample(), observed, upstream=[UPSTREAM], intrusions=[{"rc": 0, "target": target}])
+    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{"rc": 0, "target": target}])
     assert "expected no answer to upstream from 10.0.10.11, found one" in state["failures"][1]
-    state = verify_filter(sample(), observed, upstream=[UPSTREAM], intrusions=[{"rc": 1, "target": target}])
+    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{"rc": 1, "target": target}])
     assert state["guests"][0]["checks"] == [{"target": "10.0.10.11", "what": "not from upstream", "ok": True}]
 
 
 def test_leases_are_where_the_dhcp_server_is() -> None:
-    state = verify_filter(sample(), {})
-    assert state["leases"] == [{"network": "blue", "node": "network1", "path": "/var/lib/netvirt/dnsmasq/blue/leases"}]
+    state = proof(sample(), {})
+    assert state["leases"] == [{"network": "blue", "node": "network1"}]
 
 
 def test_nodes_that_were_not_asked_are_not_reported() -> None:
-    state = verify_filter(sample(), {"compute1": {"guests": []}})
+    state = proof(sample(), {"compute1": {"guests": []}})
     assert [guest["guest"] for guest in state["guests"]] == ["vm1"]
 
 
 def test_faults_of_the_input() -> None:
-    with pytest.raises(AnsibleFilterError, match="upstream: 'x' does not appear"):
-        verify_filter(sample(), {}, upstream=["x"])
-    with pytest.raises(AnsibleFilterError, match=r"fabric_networks\[0\].vlan"):
-        verify_filter(changed(sample(), {"fabric_networks[0].vlan": 4095}), {})
+    with pytest.raises(FabricError, match=r"fabric_networks\[0\].vlan"):
+        proof(changed(sample(), {"fabric_networks[0].vlan": 4095}), {})
+
+
+HOSTILE = [None, 7, "x", [], [[]], {"guest": "vm1"}, {"guest": "vm1", "interfaces": "x"}, {"guest": ["vm1"]}, [None]]
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+@pytest.mark.parametrize("key", ["interfaces", "attempts"])
+def test_a_node_that_answers_nonsense_spoils_only_its_own_guests(key: str, answer: Any) -> None:
+    fleet = Fleet(sample())
+    fleet.run()
+    good = compile_node(sample(), "compute2", facts_of(NODES), NODES)["guests"]
+    observed = {
+        "compute1": {"guests": compile_node(sample(), "compute1", facts_of(NODES), NODES)["guests"], key: answer},
+        "compute2": {"guests": good, "interfaces": [fleet.interfaces(guest) for guest in good]},
+    }
+    report = proof(sample(), observed)
+    assert {line.split(",")[0] for line in report["failures"]} >= {"guest vm1 on compute1"}
+    assert report["checks"]["compute2"]
+    observed["compute1"] = {**observed["compute1"], "interfaces": [answer], "attempts": [answer]}
+    assert proof(sample(), observed)["checks"]["compute2"]
+    assert proof(sample(), {**observed, "compute1": answer})["checks"]["compute2"]
+
+
+def test_others_send_no_packets_to_addresses_that_a_node_makes_up() -> None:
+    fleet = Fleet(sample())
+    fleet.addresses["vm1"] = ["198.18.0.1/24", "224.0.0.1/24"]
+    fleet.run()
+    assert not [command for command in fleet.commands("vm2") if "198.18.0.1" in command or "224.0.0.1" in command]
+
+
+@pytest.mark.parametrize("result", [None, {}, {"rc": "0"}, {"rc": 0, "stdout": 7}, {"rc": 0, "stdout": None}])
+def test_a_result_of_another_form_is_no_proper_answer(result: Any) -> None:
+    report = Fleet(sample(), lambda _guest, _command: result).run()
+    assert report["failures"]
+    assert all(line.endswith(IMPROPER) for line in report["failures"]), report["failures"]
+
+
+def test_words_of_others_are_quoted_on_one_printable_line() -> None:
+    words = "\x1b[2J\x1b]0;owned\x07\n\udcff" + "x" * 10000
+    for result in ({"error": words}, {"rc": 4, "stderr": words}, {"rc": 0, "stdout": json.dumps({"client": words})}):
+        for line in Fleet(sample(), instead("wget", result)).run()["failures"]:
+            assert line.isprintable()
+            assert len(line) < 600

@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""All of document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+
+EMPTY = (
+    "fabric_nodes: the document names no node. To remove what the owner {owner} has on the hosts of the play, "
+    "set fabric_state to absent"
+)
+
+
+class ActionModule(DocumentTask):
+    """Check the document, and compile it where facts are given."""
+
+    def answer(self, host: str, variables: Declared, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the documentation of the module."""
+        wanted, hosts = declaration(variables), sorted(task_vars["groups"]["all"])
+        members = validate(wanted.document, hosts).members()
+        if wanted.state == "present" and not members:
+            raise FabricError([EMPTY.format(owner=wanted.owner)])
+        keep = wanted.state == "present" and host in members
+        result = {"owner": wanted.owner, "state": wanted.state, "timeout": wanted.timeout, "members": members}
+        if self._task.args.get("facts") is None:
+            return {**result, "keep": keep}
+        compiled = compile_node(wanted.document, host, self._task.args["facts"], hosts, wanted.state)
+        return {**result, "keep": keep, **compiled}

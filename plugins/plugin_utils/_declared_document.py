@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The document that a host's declared variables make, a whole one or that of one network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _known
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import network_document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._read import MODES
+
+STATES = ("present", "absent")
+PARTS = (
+    *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_physical_networks", "fabric_networks"),
+    *("fabric_routers", "fabric_guest_defaults", "fabric_guests"),
+)
+"""The variables that a document consists of."""
+CHECKED = ("fabric", "guest", "hypervisor", "verify")
+"""The roles of which each run knows all variables."""
+
+
+class Variables(Protocol):
+    """See _declared.Declared."""
+
+    def names(self, prefix: str) -> list[str]: ...
+
+    def get(self, name: str, default: Any = None) -> Any: ...
+
+    def all(self, prefix: str) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the operators want: the variables of a document, and what is to be done with it."""
+
+    document: dict[str, Any]
+    owner: str
+    state: str
+    timeout: int
+
+
+def declaration(variables: Variables) -> Declaration:
+    """Return what the variables declare; raises FabricError."""
+    mode = variables.get("fabric_mode")
+    if mode is not None and mode not in MODES:
+        raise FabricError([f"fabric_mode: must be one of {', '.join(MODES)}, not {_values.shown(mode)}"])
+    faults = list(_known.unknown(variables.names(""), [*CHECKED, *([mode] if mode else [])]))
+    if faults:
+        raise FabricError(faults)
+    values = {name: variables.get(name, default) for name, default in _known.defaults("fabric").items()}
+    state, document = values["fabric_state"], {name: values.get(name, variables.get(name)) for name in PARTS}
+    if mode:
+        given = {**_known.defaults(mode), **variables.all(f"{mode}_")}
+        state = given[f"{mode}_state"] if state == "present" else state
+        limited = state == "present" and variables.get("ansible_limit") is not None
+        document = network_document(mode, given, variables.get("ansible_play_hosts_all"), limited)
+    if state not in STATES:
+        name = f"{mode or 'fabric'}_state"
+        raise FabricError([f"{name}: must be {' or '.join(STATES)}, not {_values.shown(state)}"])
+    try:
+        timeout = _values.integer(1, 3600)(values["fabric_timeout"])
+    except ValueError as error:
+        raise FabricError([f"fabric_timeout: {error}"]) from None
+    return Declaration(document, str(document["fabric_owner"]), state, timeout)
