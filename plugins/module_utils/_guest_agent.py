@@ -5,6 +5,9 @@
 
 The protocol is JSON objects, one per line, over a UNIX socket that QEMU joins to a virtio-serial port of the guest.
 QEMU talks to one client at a time. Nothing here waits without a deadline.
+
+The agent is the guest's own, and may answer with anything. An answer is looked at before it is used, its length is
+limited, and its words are quoted printable. After the first improper one the guest is not asked any more.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import ipaddress
 import json
 import os
 import random
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -30,12 +34,19 @@ CALL_SECONDS = 10.0
 """How long an agent that has answered once may take for an answer that it does not have to wait for."""
 ASK_AGAIN_SECONDS = 2.0
 _DELIMITER = b"\xff"
-_MAX_LINE = 64 * 2**20
+MAX_ANSWER = 2**20
+"""The bytes of the longest answer that is taken."""
+MAX_INTERFACES = 1024
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
 
 def socket_path(guest: str) -> str:
     """Return where the role netvirt.fabric.guest puts the agent's socket of a guest."""
     return os.path.join(RUN_DIRECTORY, guest, "agent.sock")
+
+
+class _Late(_errors.Unavailable):
+    """There was no answer in time."""
 
 
 class GuestAgent:
@@ -45,6 +56,8 @@ class GuestAgent:
         """Connect and wait until the agent answers, ``timeout`` seconds at most."""
         self._title = title
         self._buffer = b""
+        self._fault = ""
+        self._ready = False  # whether all that comes is an answer to this client
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._connect(path, timeout)
@@ -59,41 +72,58 @@ class GuestAgent:
 
     def call(self, command: str, **arguments: Any) -> Any:
         """Return what the agent answers to a command; raises Unavailable with its own words when it refuses."""
+        if self._fault:
+            raise _errors.Unavailable(self._fault)
         deadline = time.monotonic() + CALL_SECONDS
         self._send({"execute": command, "arguments": arguments})
         while True:
             answer = self._receive(deadline)
             if "error" in answer:
-                raise _errors.Unavailable(f"{self._title}: {command}: {answer['error'].get('desc', answer['error'])}")
+                error = answer["error"]
+                words = error.get("desc", error) if isinstance(error, dict) else error
+                raise _errors.Unavailable(f"{self._title}: {command}: {values.quoted(words)}")
             if not isinstance(answer.get("return"), int):  # a number is an answer to guest-sync
                 return answer.get("return")
 
     def start(self, argv: Sequence[str]) -> int:
         """Start a command in the guest and return its process id there."""
         result = self.call("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True})
+        if not isinstance(result, dict) or not _is_number(result.get("pid")):
+            raise self._improper("guest-exec", result)
         return int(result["pid"])
 
     def result(self, pid: int) -> Optional[dict[str, Any]]:
         """Return ``rc``, ``stdout`` and ``stderr`` of a command that was started, or None while it runs."""
         status = self.call("guest-exec-status", pid=pid)
+        if not isinstance(status, dict) or not isinstance(status.get("exited"), bool):
+            raise self._improper("guest-exec-status", status)
         if not status["exited"]:
             return None
-        return {
-            "rc": status["exitcode"] if "exitcode" in status else 128 + status.get("signal", 0),
-            "stdout": _text(status.get("out-data", "")),
-            "stderr": _text(status.get("err-data", "")),
-        }
+        codes = status.get("exitcode", 0), status.get("signal", 0)
+        try:
+            texts = [_text(status.get(key, "")) for key in ("out-data", "err-data")]
+        except (TypeError, ValueError):
+            raise self._improper("guest-exec-status", status) from None
+        if not all(map(_is_number, codes)):
+            raise self._improper("guest-exec-status", status)
+        rc = codes[0] if "exitcode" in status else 128 + codes[1]
+        return {"rc": rc, "stdout": texts[0], "stderr": texts[1]}
 
     def interfaces(self) -> list[dict[str, Any]]:
         """Return the guest's interfaces: ``name``, ``mac`` and ``addresses`` with prefix length."""
-        return [
-            {
-                "name": item["name"],
-                "mac": item.get("hardware-address", ""),
-                "addresses": [f"{found['ip-address']}/{found['prefix']}" for found in item.get("ip-addresses", ())],
-            }
-            for item in self.call("guest-network-get-interfaces")
-        ]
+        found = self.call("guest-network-get-interfaces")
+        try:
+            return [_interface(item) for item in found[:MAX_INTERFACES]]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._improper("guest-network-get-interfaces", found) from None
+
+    def _improper(self, command: str, answer: Any) -> _errors.Unavailable:
+        """Return the error of an answer that is none; nothing more is asked of this agent."""
+        return self._broken(f"its QEMU guest agent does not answer {command} properly, but with {values.shown(answer)}")
+
+    def _broken(self, reason: str) -> _errors.Unavailable:
+        self._fault = f"{self._title}: {reason}"
+        return _errors.Unavailable(self._fault)
 
     def _connect(self, path: str, timeout: float) -> None:
         self._socket.settimeout(timeout)
@@ -119,8 +149,9 @@ class GuestAgent:
             try:
                 while self._receive(min(deadline, time.monotonic() + ASK_AGAIN_SECONDS)).get("return") != identifier:
                     pass
+                self._ready = True
                 return
-            except _errors.Unavailable:
+            except _Late:
                 if time.monotonic() >= deadline:
                     raise _errors.Unavailable(
                         f"{self._title}: its QEMU guest agent did not answer within {timeout:g} s; "
@@ -132,7 +163,7 @@ class GuestAgent:
             self._socket.settimeout(CALL_SECONDS)
             self._socket.sendall(prefix + json.dumps(request).encode() + b"\n")
         except OSError as error:
-            raise _errors.Unavailable(f"{self._title}: its agent takes no request: {error}") from error
+            raise self._broken(f"its agent takes no request: {error}") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         """Return the next answer; lines that are no JSON object are remains of another client's."""
@@ -143,31 +174,57 @@ class GuestAgent:
                 answer = _parsed(line)
                 if answer is not None:
                     return answer
+                if self._ready:
+                    raise self._broken(f"its QEMU guest agent does not answer in JSON, but with {_excerpt(line)}")
             else:
                 self._read(deadline)
 
     def _read(self, deadline: float) -> None:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise _errors.Unavailable(f"{self._title}: its QEMU guest agent stopped answering")
+            if self._ready:
+                raise self._broken("its QEMU guest agent stopped answering")
+            raise _Late("no answer")
         self._socket.settimeout(remaining)
         try:
             data = self._socket.recv(65536)
         except socket.timeout:
             return
         except OSError as error:
-            raise _errors.Unavailable(f"{self._title}: the connection to its agent broke: {error}") from error
-        if not data or len(self._buffer) > _MAX_LINE:
-            raise _errors.Unavailable(f"{self._title} stopped while its agent was asked")
+            raise self._broken(f"the connection to its agent broke: {error}") from error
+        if not data:
+            raise self._broken("it stopped while its agent was asked")
         self._buffer += data
+        if len(self._buffer) > MAX_ANSWER:
+            raise self._broken(f"its QEMU guest agent answers with more than {MAX_ANSWER} bytes")
 
 
 def _parsed(line: bytes) -> Optional[dict[str, Any]]:
     try:
         answer = json.loads(line.rpartition(_DELIMITER)[2])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _excerpt(line: bytes) -> str:
+    return values.shown(line[: values.SHOWN].decode("ascii", "replace"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**32
+
+
+def _interface(item: Any) -> dict[str, Any]:
+    """Return an interface; raises an error where it is none. Links without a hardware address have no MAC address."""
+    name, mac = item["name"], item.get("hardware-address", "")
+    addresses = [f"{found['ip-address']}/{found['prefix']}" for found in item.get("ip-addresses", ())]
+    if not isinstance(name, str) or not 0 < len(name) < values.IFNAMSIZ or not name.isprintable() or "/" in name:
+        raise ValueError("name")
+    if not isinstance(mac, str):
+        raise ValueError("hardware-address")
+    checked = [str(ipaddress.ip_interface(address)) for address in addresses[:MAX_INTERFACES]]
+    return {"name": name, "mac": mac if _MAC.fullmatch(mac) else "", "addresses": checked}
 
 
 def _text(encoded: str) -> str:
@@ -189,6 +246,8 @@ def run_probes(
         return [{"error": str(error)} for _probe in probes]
     try:
         return _run_all(title, agent, probes)
+    except Exception as error:  # of one guest, while others are asked
+        return [{"error": f"{title}: its answers could not be read: {values.shown(error)}"} for _probe in probes]
     finally:
         agent.close()
 

@@ -14,6 +14,8 @@ version_added: 0.1.0
 description:
   - Runs commands in virtual machines and reads their addresses, by the QEMU guest agent. No network is needed, so that
     the module can tell what a guest reaches and what it does not.
+  - A guest may answer with anything. One that does not answer properly is told so, and is not asked any more; its words
+    are quoted printable and cut. An answer has at most 1 MiB.
   - Every wait has a limit. The agent has no means to end a command, so that one which outlasts O(timeout) goes on
     in its guest.
 extends_documentation_fragment:
@@ -164,31 +166,23 @@ PROBE: dict[str, dict[str, Any]] = {
 }
 
 
-def grouped(module: AnsibleModule, probes: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
-    """Return the positions of the probes by title and socket of their guests."""
+def grouped(probes: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    """Return the positions of the probes by title and socket of their guests; raises ValueError for a wrong name."""
     groups: dict[tuple[str, str], list[int]] = {}
     for index, probe in enumerate(probes):
-        try:
-            path = probe["socket"] or socket_path(_values.object_name(probe["guest"]))
-        except ValueError as error:
-            module.fail_json(msg=f"guest {error}")
+        path = probe["socket"] or socket_path(_values.object_name(probe["guest"]))
         title = f"guest {probe['guest']}" if probe["guest"] else f"the guest at {path}"
         groups.setdefault((title, path), []).append(index)
     return groups
 
 
-def answers(module: AnsibleModule, probes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def answers(probes: list[dict[str, Any]], agent_timeout: float) -> list[dict[str, Any]]:
     """Return the results of the probes in their order."""
-    for probe in probes:
-        probe["timeout"] = probe["timeout"] or module.params["timeout"]
-    groups = grouped(module, probes)
     results: list[dict[str, Any]] = [{} for _probe in probes]
     with ThreadPoolExecutor(max_workers=16) as pool:
         futures = {
-            pool.submit(
-                run_probes, title, path, [probes[index] for index in indexes], module.params["agent_timeout"]
-            ): indexes
-            for (title, path), indexes in groups.items()
+            pool.submit(run_probes, title, path, [probes[index] for index in indexes], agent_timeout): indexes
+            for (title, path), indexes in grouped(probes).items()
         }
         for future, indexes in futures.items():
             for index, result in zip(indexes, future.result()):
@@ -215,13 +209,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     probes = module.params["probes"]
+    asked = [{name: module.params[name] for name in PROBE}] if probes is None else probes
+    for probe in asked:
+        probe["timeout"] = probe["timeout"] or module.params["timeout"]
+    try:
+        results = answers(asked, module.params["agent_timeout"])
+    except ValueError as error:
+        module.fail_json(msg=f"guest {error}")
     if probes is None:
-        (result,) = answers(module, [{name: module.params[name] for name in PROBE}])
-        if "error" in result:
-            module.fail_json(msg=result["error"])
-        module.exit_json(changed=False, **result)
+        if "error" in results[0]:
+            module.fail_json(msg=results[0]["error"])
+        module.exit_json(changed=False, **results[0])
     named = [{name: probe[name] for name in ("guest", "socket") if probe[name]} for probe in probes]
-    results = answers(module, probes)
     module.exit_json(changed=False, results=[{**name, **result} for name, result in zip(named, results)])
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _guest_agent
+from ansible_collections.netvirt.fabric.plugins.modules import guest_agent
 
 INTERFACE = {"name": "eth0", "hardware-address": "52:54:00:aa:bb:01"}
 ADDRESS = {"ip-address-type": "ipv4", "ip-address": "10.0.10.11", "prefix": 24}
@@ -27,6 +29,7 @@ class Agent(threading.Thread):
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
         self.path = str(path)
+        self.instead: bytes | None = None  # of each answer but that to guest-sync-delimited
         self.greeting = b""  # sent before anything is asked
         self.deaf = 0  # how many requests are lost
         self.addresses: list[dict[str, Any]] = [ADDRESS]
@@ -53,6 +56,10 @@ class Agent(threading.Thread):
                         self.deaf -= 1
                         continue
                     request = json.loads(line.lstrip(b"\xff"))
+                    if self.instead is not None and request["execute"] != "guest-sync-delimited":
+                        with contextlib.suppress(OSError):  # the client may have heard enough
+                            client.sendall(self.instead + b"\n")
+                        continue
                     prefix = b"\xff" if request["execute"] == "guest-sync-delimited" else b""
                     client.sendall(prefix + json.dumps(self.answer(request)).encode() + b"\n")
 
@@ -187,3 +194,69 @@ def test_guest_that_is_not_running(tmp_path: Path) -> None:
 def test_path_that_is_too_long(tmp_path: Path) -> None:
     (result,) = _guest_agent.run_probes("guest vm1", "/" + "x" * 200, [{"timeout": 1}], 1)
     assert "cannot be reached" in result["error"]
+
+
+HOSTILE = {
+    "brackets": b"[" * 200_000,
+    "nested": b'{"return": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "error": b'{"error": "boom"}',
+    "error of another type": b'{"error": {"desc": ["\\u001b[2J\\u001b]0;owned\\u0007"]}}',
+    + ESCAPES.encode("unicode_escape").replace(b"\\x", b"\\u00")
+    + b'"]}}',
+    "null": b"null",
+    "nothing": b'{"return": null}',
+    "list": b'{"return": [1, "x", null]}',
+    "no pid": b'{"return": {"pid": "one"}}',
+    "huge pid": b'{"return": {"pid": 1' + b"0" * 400 + b"}}",
+    "exited": b'{"return": {"pid": 1, "exited": "yes"}}',
+    "exit code": b'{"return": {"pid": 1, "exited": true, "exitcode": [0]}}',
+    "data": b'{"return": {"pid": 1, "exited": true, "exitcode": 0, "out-data": {"a": 1}}}',
+    "no base64": b'{"return": {"pid": 1, "exited": true, "exitcode": 0, "out-data": "\xc3\xa9"}}',
+    "surrogate": b'{"return": [{"name": "\\udcff", "hardware-address": "52:54:00:aa:bb:01"}]}',
+    "path": b'{"return": [{"name": "../../etc", "hardware-address": "52:54:00:aa:bb:01"}]}',
+    "address": b'{"return": [{"name": "e", "ip-addresses": [{"ip-address": "' + b"9" * 4000 + b'", "prefix": 24}]}]}',
+    + b"9" * 4000
+    + b'", "prefix": 24}]}]}',
+    "prefix": b'{"return": [{"name": "eth0", "ip-addresses": [{"ip-address": "10.0.0.1", "prefix": "x"}]}]}',
+    "garbage": b"\xff\xfe\x00\x1b[2J",
+    "20 MB": b'{"return": {"pid": 1, "exited": true, "exitcode": 0, "out-data": "' + b"A" * 20_000_000 + b'"}}',
+    "no end": b"x" * 20_000_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_agent_is_told_of_and_held_up_by_nothing(agent: Agent, name: str) -> None:
+    agent.instead = HOSTILE[name]
+    agent.start()
+    started = time.monotonic()
+    results = probe(agent, ["echo", "a"], [], *[["echo", "b"]] * 20)
+    assert time.monotonic() - started < 8
+    assert all(set(result) == {"error"} for result in results), results
+    for result in results:
+        assert result["error"].startswith("guest vm1: ")
+        assert result["error"].isprintable()
+        assert len(result["error"]) < 400
+
+
+def test_an_agent_that_falls_silent_is_waited_for_once(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guest_agent, "CALL_SECONDS", 0.5)
+    agent.instead = b'{"return": 7}'
+    agent.start()
+    started = time.monotonic()
+    results = probe(agent, *[["echo", "a"]] * 30)
+    assert {result["error"] for result in results} == {"guest vm1: its QEMU guest agent stopped answering"}
+    assert time.monotonic() - started < 3
+
+
+def test_the_others_are_asked_beside_a_hostile_agent(tmp_path: Path) -> None:
+    bad, good = Agent(tmp_path / "bad.sock"), Agent(tmp_path / "good.sock")
+    bad.instead = HOSTILE["brackets"]
+    bad.start()
+    good.start()
+    outcome = guest_agent.answers(
+        [{"guest": None, "socket": thread.path, "command": ["echo", "a"], "timeout": 5} for thread in (bad, good)], 5
+    )
+    assert "error" in outcome[0]
+    assert outcome[1]["stdout"] == "a"
+    for thread in (bad, good):
+        thread.listener.close()
