@@ -201,8 +201,6 @@ HOSTILE = {
     "nested": b'{"return": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
     "error": b'{"error": "boom"}',
     "error of another type": b'{"error": {"desc": ["\\u001b[2J\\u001b]0;owned\\u0007"]}}',
-    + ESCAPES.encode("unicode_escape").replace(b"\\x", b"\\u00")
-    + b'"]}}',
     "null": b"null",
     "nothing": b'{"return": null}',
     "list": b'{"return": [1, "x", null]}',
@@ -215,8 +213,6 @@ HOSTILE = {
     "surrogate": b'{"return": [{"name": "\\udcff", "hardware-address": "52:54:00:aa:bb:01"}]}',
     "path": b'{"return": [{"name": "../../etc", "hardware-address": "52:54:00:aa:bb:01"}]}',
     "address": b'{"return": [{"name": "e", "ip-addresses": [{"ip-address": "' + b"9" * 4000 + b'", "prefix": 24}]}]}',
-    + b"9" * 4000
-    + b'", "prefix": 24}]}]}',
     "prefix": b'{"return": [{"name": "eth0", "ip-addresses": [{"ip-address": "10.0.0.1", "prefix": "x"}]}]}',
     "garbage": b"\xff\xfe\x00\x1b[2J",
     "20 MB": b'{"return": {"pid": 1, "exited": true, "exitcode": 0, "out-data": "' + b"A" * 20_000_000 + b'"}}',
