@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node, notes
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
@@ -34,5 +34,7 @@ class ActionModule(DocumentTask):
         result = {"owner": wanted.owner, "state": wanted.state, "timeout": wanted.timeout, "members": members}
         if self._task.args.get("facts") is None:
             return {**result, "keep": keep}
-        compiled = compile_node(wanted.document, host, self._task.args["facts"], hosts, wanted.state)
-        return {**result, "keep": keep, **compiled}
+        facts = self._task.args["facts"]
+        told = notes(wanted.document, host, facts, hosts) if keep else []
+        compiled = compile_node(wanted.document, host, facts, hosts, wanted.state)
+        return {**result, "keep": keep, **compiled, **({"warnings": told} if told else {})}

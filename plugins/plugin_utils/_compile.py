@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _layout, _names, _nodes, _physical, _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _facts, _layout, _names, _nodes, _physical, _router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Interface, Subnet
@@ -47,7 +47,7 @@ class Fleet:
     """
 
     document: Document
-    facts: _nodes.Facts
+    found: _facts.Checked
     remotes: dict[str, str]
     subnets: dict[Subnet, dict[str, Interface]]
     mtus: dict[str, int]
@@ -85,21 +85,34 @@ def compile_node(
     return compiled
 
 
+def notes(variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None) -> list[str]:
+    """Return what the operators are to know of the other nodes' facts. The arguments are those of ``compile_node``."""
+    document = validate(variables, hosts)
+    found = _facts.checked(document, facts, {name: _nodes.underlay_interface(document, name) for name in facts})
+    uneven = _nodes.uneven_mtus(document, found.facts, found.ignored | set(found.malformed))
+    return [*found.notes(node), *([uneven] if uneven else [])]
+
+
 def _fleet(document: Document, facts: _nodes.Facts) -> Fleet:
     faults = Faults()
-    addresses = _nodes.underlay_addresses(document, facts, faults) if document.underlay else {}
+    found = _facts.checked(document, facts, {node: _nodes.underlay_interface(document, node) for node in facts})
+    facts, ignored = found.facts, found.ignored | set(found.malformed)
+    addresses = _nodes.underlay_addresses(document, facts, faults, ignored) if document.underlay else {}
     subnets: dict[Subnet, dict[str, Interface]] = {}
     for node, address in addresses.items():
         subnets.setdefault(address.network, {})[node] = address
     remotes = {node: str(address.ip) for node, address in addresses.items()}
-    mtus = _nodes.network_mtus(document, facts, faults)
-    return Fleet(document, facts, remotes, subnets, mtus, faults.lines())
+    mtus = _nodes.network_mtus(document, facts, faults, ignored)
+    return Fleet(document, found, remotes, subnets, mtus, faults.lines())
 
 
 def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
     document = fleet.document
     resources: list[Resource] = []
     guests: list[dict[str, Any]] = []
+    own = fleet.found.of(node)
+    if own and (state == "present" or node in fleet.found.malformed):
+        return {"resources": [], "guests": [], "faults": own}
     if state == "present" and node in document.members():
         site, faults = _site(fleet, node)
         if faults:
@@ -107,19 +120,19 @@ def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
         resources = [resource for layer in LAYERS for resource in layer(site)]
         resources += _layout.isolation(document.owner, resources)
         guests = _layout.guests(site)
-    resources += _returned_addresses(document, node, fleet.facts, resources)
+    resources += _returned_addresses(document, node, fleet.found.facts, resources)
     return {"resources": resources, "guests": guests, "faults": []}
 
 
 def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
     """Return the node's place in the fabric, and the lines of what is wrong with it."""
     faults = Faults()
-    state = _nodes.node_state(fleet.document, node, fleet.facts, faults)
+    state = _nodes.node_state(fleet.document, node, fleet.found.facts, faults)
     if state.datapath_type == "netdev":
         _nodes.check_on_link(state, node, fleet.subnets, faults)
     remotes = [address for peer, address in fleet.remotes.items() if peer != node]
     site = Site(fleet.document, node, state, remotes, fleet.mtus)
-    _check_uplinks(site, fleet.facts, faults)
+    _check_uplinks(site, fleet.found.facts, faults)
     return site, list(dict.fromkeys([*faults.lines(), *fleet.faults]))
 
 

@@ -11,8 +11,8 @@ cannot be reached need not stop the others.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Collection, Mapping
+from typing import Any, Optional, Union
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
@@ -29,6 +29,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
 
 Facts = Mapping[str, Any]
+Ignored = Collection[Union[str, tuple[str, str]]]
+"""Nodes, and interfaces as node and name, whose facts do not count."""
 DEFAULT_MTU = 1500  # IEEE 802.3, where there is no underlay to ask
 
 
@@ -51,6 +53,8 @@ def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> N
         return NodeState(datapath_type="")
     interfaces = _interfaces(facts, node)
     name = underlay_interface(document, node)
+    if name and name not in interfaces:
+        _add_lack(document, node, name, faults)
     return NodeState(
         datapath_type=_datapath_type(document, node, facts, faults),
         address=_underlay_address(document, node, facts, faults),
@@ -61,9 +65,14 @@ def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> N
     )
 
 
-def underlay_addresses(document: Document, facts: Facts, faults: Faults) -> dict[str, Interface]:
+def underlay_addresses(
+    document: Document, facts: Facts, faults: Faults, ignored: Ignored = frozenset()
+) -> dict[str, Interface]:
     """Return the underlay address of every node of the document: unique, and all of one IP version."""
-    found = {node: _underlay_address(document, node, facts, faults) for node in document.members()}
+    found = {
+        node: _underlay_address(document, node, facts, Faults() if node in ignored else faults)
+        for node in document.members()
+    }
     addresses = {node: address for node, address in found.items() if address}
     if len({address.version for address in addresses.values()}) > 1:
         listed = ", ".join(f"{node} {address}" for node, address in addresses.items())
@@ -77,11 +86,17 @@ def underlay_addresses(document: Document, facts: Facts, faults: Faults) -> dict
     return addresses
 
 
-def network_mtus(document: Document, facts: Facts, faults: Faults) -> dict[str, int]:
-    """Return the MTU of every network, in bytes: what the document asks for, or the most that what carries it does."""
-    tunnels = _most(document, facts, faults) if any(network.tunnelled() for network in document.networks) else 0
+def network_mtus(document: Document, facts: Facts, faults: Faults, ignored: Ignored) -> dict[str, int]:
+    """Return the MTU of every network, in bytes: what the document asks for, or the most that what carries it does.
+
+    The MTUs of ``ignored`` nodes and interfaces do not count.
+    """
+    tunnels = (
+        _most(document, facts, faults, ignored) if any(network.tunnelled() for network in document.networks) else 0
+    )
     limits = {
-        physical.name: _physical_mtu(document, physical, facts, faults) for physical in document.physical_networks
+        physical.name: _physical_mtu(document, physical, facts, faults, ignored)
+        for physical in document.physical_networks
     }
     result = {}
     for network in document.networks:
@@ -104,7 +119,7 @@ def _check_mtu(network: Network, most: int, carrier: str, faults: Faults) -> Non
         faults.add(f"{network.path}.mtu", f"{carrier} leaves an MTU of {most}, IPv4 needs {_mtu.IPV4_MIN}")
 
 
-def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, faults: Faults) -> int:
+def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, faults: Faults, ignored: Ignored) -> int:
     """Return what the document says, else the least MTU of the uplinks; 0 where it cannot be told.
 
     Nobody need know it where no guest is on the physical network, only routers' external legs.
@@ -114,6 +129,8 @@ def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, f
     mtus = []
     for node in document.members():
         for name in document.uplink(physical, node).devices() if physical in document.attached(node) else ():
+            if node in ignored or (node, name) in ignored:
+                continue
             mtu = _interfaces(facts, node).get(name, {}).get("mtu")
             if mtu:
                 mtus.append(int(mtu))
@@ -122,33 +139,62 @@ def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, f
     return min(mtus, default=0)
 
 
-def _most(document: Document, facts: Facts, faults: Faults) -> int:
+def _most(document: Document, facts: Facts, faults: Faults, ignored: Ignored) -> int:
     """Return the largest MTU for guests; 0 where it cannot be told."""
     underlay = document.underlay
     if underlay is None:
         return DEFAULT_MTU
-    addresses = underlay_addresses(document, facts, Faults())
-    mtu = _underlay_mtu(document, underlay, facts, faults)
+    addresses = underlay_addresses(document, facts, Faults(), ignored)
+    mtu = _underlay_mtu(document, underlay, facts, faults, ignored)
     if not addresses or not mtu:
         return 0
     return _mtu.inner_mtu(mtu, underlay.type, next(iter(addresses.values())).version)
 
 
-def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: Faults) -> int:
+def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: Faults, ignored: Ignored) -> int:
     """Return what the document says, else the least MTU of all underlay interfaces."""
-    mtus: dict[str, int] = {}
-    for node in document.members():
+    mtus = _underlay_mtus(document, facts, ignored)
+    for node in document.members() if not underlay.mtu else ():
         name = underlay_interface(document, node)
-        mtu = _interfaces(facts, node).get(name, {}).get("mtu")
-        if mtu:
-            mtus[node] = int(mtu)
-        elif not underlay.mtu:
+        if mtus.get(node, 1):
+            continue
+        if _interfaces(facts, node) and name not in _interfaces(facts, node):
+            _add_lack(document, node, name, faults)
+        else:
             _add_unknown(node, f"the MTU of its underlay interface {name}", "fabric_underlay.mtu", facts, faults)
-    least = min(mtus, key=lambda node: mtus[node], default="")
-    if least and mtus[least] < underlay.mtu:
-        name = underlay_interface(document, least)
-        faults.add(f"{underlay.path}.mtu", f"{underlay.mtu} is more than the MTU {mtus[least]} of {name} on {least}")
-    return underlay.mtu or mtus.get(least, 0)
+    return underlay.mtu or min([mtu for mtu in mtus.values() if mtu], default=0)
+
+
+def _underlay_mtus(document: Document, facts: Facts, ignored: Ignored) -> dict[str, int]:
+    """Return the MTUs of the underlay interfaces by node, 0 where it is not known, less those that do not count."""
+    names = {node: underlay_interface(document, node) for node in document.members() if node not in ignored}
+    return {
+        node: int(_interfaces(facts, node).get(name, {}).get("mtu") or 0)
+        for node, name in names.items()
+        if (node, name) not in ignored
+    }
+
+
+def uneven_mtus(document: Document, facts: Facts, ignored: Ignored) -> str:
+    """Return a line about a node that makes the networks of all smaller than the others would, if there is one."""
+    tunnelled = any(network.tunnelled() and not network.mtu for network in document.networks)
+    if document.underlay is None or document.underlay.mtu or not tunnelled:
+        return ""
+    mtus = {node: mtu for node, mtu in _underlay_mtus(document, facts, ignored).items() if mtu}
+    if len(set(mtus.values())) < 2:
+        return ""
+    least = min(mtus, key=lambda node: mtus[node])
+    name = underlay_interface(document, least)
+    return (
+        f"{least}: its {name} has an MTU of {mtus[least]}, others have up to {max(mtus.values())}; all networks that "
+        "tunnels carry follow it; raise it, or set fabric_underlay.mtu"
+    )
+
+
+def _add_lack(document: Document, node: str, name: str, faults: Faults) -> None:
+    settings = settings_of(document, node)
+    path = f"{settings.path}.underlay_interface" if settings.underlay_interface else "fabric_underlay.interface"
+    faults.add(path, f"{node} has no interface {name}")
 
 
 def _interfaces(facts: Facts, node: str) -> Mapping[str, Mapping[str, Any]]:

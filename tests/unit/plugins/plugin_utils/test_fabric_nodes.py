@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fabric_samples import NODES, build, changed, facts_of, faults_of, named, of_kind, sample
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import notes
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_mtu
 
 UNDERLAY = "fabric_nodes.compute1.underlay_address"
@@ -69,7 +70,7 @@ def test_ipv6_underlay() -> None:
             {},
             "fabric_networks[0].mtu: 1447 is more than the 1446 that the underlay leaves for guests",
         ),
-        ({"fabric_underlay.mtu": 9000}, {}, "fabric_underlay.mtu: 9000 is more than the MTU 1500 of eth1 on compute1"),
+        ({"fabric_underlay.mtu": 9000}, {}, "fabric_underlay.mtu: 9000 is more than the MTU 1500 of eth1 on network1"),
         (
             {
                 "fabric_networks[0].cidr6": "2001:db8:10::/64",
@@ -154,3 +155,84 @@ def test_the_node_itself_has_to_be_asked() -> None:
     del facts["network1"]
     faults = faults_of(sample(), facts=facts)
     assert faults[0] == "network1: there are no facts of this node; it has to be reached before it can be built"
+
+
+MALFORMED = [
+    ("datapath_types", ["a"], "datapath_types must be a list out of system, netdev, not ['a']"),
+    ("datapath_types", "netdev", "datapath_types must be a list out of"),
+    ("datapath_types", [["x"]], "datapath_types must be a list out of"),
+    ("interfaces", [1], "interfaces must be a dictionary by name, not [1]"),
+    ("interfaces", {"eth1": "x"}, "interfaces.eth1 must be a dictionary, not 'x'"),
+    ("interfaces.eth1.mtu", "abc", "interfaces.eth1.mtu must be a whole number from 0 to 2147483647, not 'abc'"),
+    ("interfaces.eth1.mtu", -1, "interfaces.eth1.mtu must be"),
+    ("interfaces.eth1.mtu", 10**400, "interfaces.eth1.mtu must be"),
+    ("interfaces.eth1.mtu", True, "interfaces.eth1.mtu must be"),
+    ("interfaces.eth1.mac", ["x"], "interfaces.eth1.mac must be text"),
+    ("interfaces.eth1.mac", "\x1b[2J", "interfaces.eth1.mac must be text, not '\\x1b[2J'"),
+    ("interfaces.eth1.addresses", "192.0.2.1", "interfaces.eth1.addresses must be a list of addresses"),
+    ("interfaces.eth1.addresses", ["x"], "interfaces.eth1.addresses must be a list of addresses"),
+    ("interfaces.eth1.addresses", [7], "interfaces.eth1.addresses must be a list of addresses"),
+    ("interfaces.eth1.addresses", ["127.0.0.1/8"], "interfaces.eth1.addresses must be addresses by which a host"),
+    ("interfaces.eth1.addresses", ["224.0.0.1/8"], "interfaces.eth1.addresses must be addresses by which a host"),
+    ("bridges", "x", "bridges must be a dictionary by name"),
+    ("bridges", {"br-phy": 7}, "bridges.br-phy must be a dictionary, not 7"),
+    ("bridges", {"br-phy": {"owner": "fabric", "ports": 7}}, "bridges.br-phy.ports must be a list of names, not 7"),
+    ("bridges", {"br-phy": {"owner": ["fabric"], "ports": []}}, "bridges.br-phy.owner must be text"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "line"), MALFORMED)
+def test_a_malformed_fact_is_a_fault_of_its_node_alone(path: str, value: Any, line: str) -> None:
+    facts = facts_of(NODES)
+    *parents, last = path.split(".")
+    place: Any = facts["compute1"]
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    (fault,) = faults_of(sample(), "compute1", facts)
+    assert fault.startswith(f"compute1: its fact {line}")
+    assert fault.isprintable()
+    for node, number in (("network1", 3), ("compute2", 1)):
+        (mesh,) = of_kind(build(sample(), node, facts), "ovs_tunnel")
+        assert mesh["remotes"] == [f"192.0.2.{number}"]
+        (note,) = notes(sample(), node, facts)
+        assert note.startswith(fault)
+    pinned = changed(sample(), {"fabric_nodes": {"compute1": {"underlay_address": "192.0.2.2/24"}}})
+    (mesh,) = of_kind(build(pinned, "compute2", facts), "ovs_tunnel")
+    assert sorted(mesh["remotes"]) == ["192.0.2.1", "192.0.2.2"]
+
+
+@pytest.mark.parametrize("value", [7, "x", [1]])
+def test_facts_that_are_none(value: Any) -> None:
+    facts = {**facts_of(NODES), "compute1": value}
+    assert faults_of(sample(), "compute1", facts)[0].startswith("compute1: its fact set must be a dictionary")
+    assert faults_of(sample(), "compute2", facts) == []
+
+
+def test_a_small_mtu_is_a_fault_of_its_node_and_shrinks_nothing() -> None:
+    facts = with_interface("eth1", mtu=700)
+    (fault,) = faults_of(sample(), "compute1", facts)
+    assert fault == (
+        "compute1: its eth1 has an MTU of 700; networks are not made smaller than 1280 for it: give it at least 1334, "
+        "or set fabric_underlay.mtu"
+    )
+    assert named(build(sample(), "network1", facts), "dnsmasq_netns", "blue")["mtu"] == 1446
+    assert notes(sample(), "network1", facts) == [fault]
+    pinned = changed(sample(), {"fabric_underlay.mtu": 1400})
+    assert faults_of(pinned, "compute1", facts)[0].startswith("fabric_underlay.mtu: 1400 is more than the MTU 700 of")
+    assert named(build(pinned, "network1", facts), "dnsmasq_netns", "blue")["mtu"] == 1346
+    asked = changed(sample(), {"fabric_underlay.mtu": 700})
+    assert named(build(asked, "compute1", facts), "ovs_tunnel", "vxlan")
+
+
+def test_a_lesser_mtu_is_told_with_its_node() -> None:
+    (note,) = notes(sample(), "network1", with_interface("eth1", mtu=1400))
+    assert note.startswith("compute1: its eth1 has an MTU of 1400, others have up to 1500; all networks that tunnels")
+    assert notes(sample(), "network1", facts_of(NODES)) == []
+
+
+@pytest.mark.parametrize("pinned", [{}, {"fabric_underlay.mtu": 1500}])
+def test_an_underlay_interface_that_is_not_there(pinned: dict[str, Any]) -> None:
+    document = changed(sample(), {"fabric_underlay.interface": "eth7", **pinned})
+    for node in NODES:
+        assert f"fabric_underlay.interface: {node} has no interface eth7" in faults_of(document, node)
