@@ -49,26 +49,35 @@ leases:
   sample: [{mac: "52:54:00:aa:bb:01", address: 10.0.10.11}]
 """
 
-import os
+from collections.abc import Iterator
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _leases, _values
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _leases
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dnsmasq_files import state_directory
+
+
+def leases(name: str) -> Iterator[dict[str, str]]:
+    """Yield the leases of IPv4; those of IPv6 have no MAC address. The file is written by what others can break."""
+    for _end, mac, address, *_words in _leases.read(state_directory(_values.word(name))):
+        try:
+            yield {"mac": _values.mac(mac), "address": _values.address(address)}
+        except ValueError:
+            continue
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"name": {"type": "str", "required": True}}, supports_check_mode=True)
     try:
-        path = os.path.join(state_directory(_values.word(module.params["name"])), "leases")
-        found = _leases.leases(path)
+        found = list(leases(module.params["name"]))
     except ValueError as error:
         module.fail_json(msg=f"name {error}")
     except NetvirtError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, leases=found or [])
+    module.exit_json(changed=False, leases=found)
 
 
 if __name__ == "__main__":
