@@ -250,6 +250,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
         if not check:
             if steps:
                 _apply(node, steps, reports)
+                node.announce()
             _verify(node, resources, reports)
     return Result(reports, changed, resources, node.unconfirmed)
 

@@ -143,6 +143,11 @@ class Node:
         for backend in self._opened:
             backend.close()
 
+    def announce(self) -> None:
+        """Tell neighbours of the addresses that have moved to this node."""
+        if "netlink" in self.__dict__:
+            self.netlink.announce()
+
     def require_daemons(self) -> None:
         """Raise Unavailable when a daemon does not run that the backends in use leave the work to."""
         if "ovsdb" in self.__dict__:

@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+    _announce,
     _ethtool,
     _namespaces,
     _netlink_devices,
@@ -34,6 +35,20 @@ _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 class Netlink(_netlink_devices.Devices):
     """The network of one node during one run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._moved: set[_announce.Interface] = set()
+
+    def announce(self) -> None:
+        """Tell the neighbours of interfaces that gained an address or a MAC address which ones they have now."""
+        moved, self._moved = self._moved, set()
+        found: dict[_announce.Interface, list[str]] = {}
+        self.forget()
+        for namespace, name in moved:
+            with contextlib.suppress(_errors.NetvirtError):  # the verification says what is wrong there
+                found[namespace, name] = [address.local for address in self.addresses(namespace, name)]
+        _announce.announce(found)
 
     def create_namespace(self, namespace: str, owner: str) -> None:
         """Make a namespace whose lo is up and bears the owner's mark."""
@@ -147,6 +162,8 @@ class Netlink(_netlink_devices.Devices):
             if request:
                 handle.netlink.link("set", index=_index(handle, name), **request)
 
+        if "mac" in attributes:
+            self._moved.add((namespace, name))
         self.call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
 
     def add_address(self, namespace: _netlink_read.Namespace, name: str, cidr: str) -> None:
@@ -162,6 +179,7 @@ class Netlink(_netlink_devices.Devices):
             lambda handle: handle.netlink.addr("add", **_address(handle, name, cidr), **_only_new(cidr)),
             tolerated=[errno.EEXIST],
         )
+        self._moved.add((namespace, name))
 
     def delete_address(self, namespace: _netlink_read.Namespace, name: str, address: _netlink_model.Address) -> None:
         """Delete an address; that it is gone already is fine."""
