@@ -29,6 +29,10 @@ VERIFY_SECONDS = 5.0
 class Stage(enum.IntEnum):
     """The order of an apply: what is removed goes from the services down, what is made goes from the links up.
 
+    Packet filters and translations are tightened before anything else changes, and loosened or removed when all of it
+    has changed. So nothing passes in between that neither the old state nor the new one allows, and nothing is
+    forwarded where their load fails.
+
     All of OVSDB is one transaction in the middle, whether it adds or removes. A bridge that goes with it may have the
     addresses that its port is to have, so that those that are only added come before it, where they can. What the node
     keeps for its next boot is written before any of it.
@@ -36,12 +40,12 @@ class Stage(enum.IntEnum):
 
     KEEP = 0
     STOP_SERVICE = 1
-    DROP_FLOW = 2
-    DROP_NAT = 3
-    DROP_ADDRESS = 4
-    DROP_LINK = 5
-    DROP_NAMESPACE = 6
-    NAMESPACE = 7
+    NAMESPACE = 2
+    TIGHTEN = 3
+    DROP_FLOW = 4
+    DROP_ADDRESS = 5
+    DROP_LINK = 6
+    DROP_NAMESPACE = 7
     BRIDGE = 8
     LINK = 9
     BOND = 10
@@ -51,8 +55,8 @@ class Stage(enum.IntEnum):
     INTERFACE = 14
     ADDRESS = 15
     ROUTE = 16
-    NAT = 17
-    FLOW = 18
+    FLOW = 17
+    LOOSEN = 18
     SERVICE = 19
 
 

@@ -22,6 +22,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Opt
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
 
 if TYPE_CHECKING:
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._conntrack import Conntrack
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
@@ -80,6 +81,12 @@ class Node:
         return Nft(self.settings.timeout)
 
     @cached_property
+    def conntrack(self) -> Conntrack:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._conntrack import Conntrack
+
+        return Conntrack()
+
+    @cached_property
     def openflow(self) -> Openflow:
         from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
 
@@ -102,7 +109,7 @@ class Node:
         """The backends in use, in the order in which their transactions are committed."""
         return [
             self.__dict__[name]
-            for name in ("netlink", "ovsdb", "nft", "openflow", "files", "systemd")
+            for name in ("netlink", "ovsdb", "nft", "conntrack", "openflow", "files", "systemd")
             if name in self.__dict__
         ]
 

@@ -16,7 +16,10 @@ description:
   - The rules are in one table of their own, C(inet netvirt_NAME). It is replaced as a whole in one transaction;
     packets meet the old rules or the new ones. Other tables are never touched.
   - A rule that somebody added to that table or removed from it shows as a difference and is repaired.
-  - Connections that were translated before a change keep their translation until they end.
+  - The ports that translated connections get are random.
+  - After translation, packets that still have an address of the sources are dropped, such as those that connection
+    tracking calls invalid. Nothing leaves untranslated.
+  - After a change, connections that are translated in another way now are forgotten, and no others.
 extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
@@ -60,8 +63,8 @@ options:
       - What happens to packets that come in by O(out_interface) for the sources without belonging to a connection
         which the sources began. Translation alone lets them pass, so that a neighbour on the outer segment who
         sets a route to the sources reaches them.
-      - V(drop) drops them, but for connections whose destination was translated on purpose (DNAT).
-        It needs O(out_interface).
+      - V(drop) drops them, and packets for the router's own addresses in the sources, but for connections whose
+        destination was translated on purpose (DNAT). It needs O(out_interface).
       - A new translation has V(accept).
     type: str
     choices: [accept, drop]

@@ -39,7 +39,7 @@ options:
         gets the frame as well, and answers guests, or tunnel packets whose port it does not know.
       - Programs that send and receive whole frames, such as Open vSwitch, QEMU and DHCP clients, are not concerned.
       - A connection by such an interface ends. Do not list the one that carries the connection of Ansible.
-      - A new filter needs this or O(blocked).
+      - A new filter needs this, O(blocked) or O(ports).
     type: list
     elements: str
   blocked:
@@ -58,6 +58,53 @@ options:
         type: list
         elements: str
         required: true
+  ports:
+    description:
+      - The exact set of the ports of a router. With any, the namespace forwards only what O(admitted) says, answers to
+        it, and connections whose destination somebody translates on purpose (DNAT).
+      - Packets with forged sources are dropped where they come in. Nobody else may use the router's own addresses.
+      - A port reaches its own addresses of the router, and those of the ports that it may reach.
+      - While the table is missing, nothing is forwarded at all. Two rules of policy routing see to that, of the
+        preferences 77 and 78, and the parameter C(net.ipv4.conf.all.src_valid_mark).
+      - The ports need not be there yet.
+    type: list
+    elements: dict
+    suboptions:
+      interface:
+        description: The interface.
+        type: str
+        required: true
+      sources:
+        description:
+          - The networks whose addresses packets may have that come in by it. What is for them does not leave outside.
+          - Networks that make one larger are shown as that one.
+          - A port without any leads outside. What comes in by it may have any source but those of the other ports. It
+            reaches its own addresses of the router only, and there nothing but answers, echo requests and neighbour
+            discovery.
+        type: list
+        elements: str
+  admitted:
+    description:
+      - Which connections may be begun, from each port in C(from) to each one in C(to). Answers may go back.
+    type: list
+    elements: dict
+    suboptions:
+      from:
+        description: Ports by which connections are begun. All of them are in O(ports).
+        type: list
+        elements: str
+        required: true
+      to:
+        description: Ports to which they lead.
+        type: list
+        elements: str
+        required: true
+      translated:
+        description:
+          - Whether they only leave with other addresses than those of the ports in C(from), see
+            M(netvirt.fabric.nat_masquerade).
+        type: bool
+        default: false
 requirements:
   - nftables on the node
 seealso:
@@ -84,6 +131,18 @@ EXAMPLES = r"""
       - interface: red
         destinations: [10.0.10.0/24]
 
+- name: Let a router route to the outside, and nothing from there but answers
+  netvirt.fabric.packet_filter:
+    namespace: router-r1
+    ports:
+      - interface: blue
+        sources: [10.0.10.0/24]
+      - interface: ext
+    admitted:
+      - from: [blue]
+        to: [ext]
+        translated: true
+
 - name: No filter
   netvirt.fabric.packet_filter:
     namespace: router-r1
@@ -109,6 +168,8 @@ after:
     blocked:
       - interface: blue
         destinations: [10.0.20.0/24]
+    ports: []
+    admitted: []
 operations:
   description:
     - What was done, or in check mode would be done. The change C(edits) is what was changed in the tables by hand.

@@ -199,20 +199,38 @@ def _nat(router: Router, leg: ExternalLeg, translated: list[Network], networks: 
 
 
 def filters(site: Site) -> list[Resource]:
-    """Return what keeps networks of one router apart that are not to reach one another, nor the other's gateway."""
-    resources: list[Resource] = []
-    for router in site.routers():
-        networks = site.document.networks_of(router.name)
-        blocked = []
-        for network in networks:
-            others = [item for item in networks if item is not network and not router.joins(network.name, item.name)]
-            if others:
-                interface = _names.router_leg(network.name)[1]
-                blocked.append({"interface": interface, "destinations": _subnets(others)})
-        if blocked:
-            namespace = _names.router_namespace(router.name)
-            resources.append({"packet_filter": {"name": "between", "namespace": namespace, "blocked": blocked}})
-    return resources
+    """Return what admits packets to each router, by port and source, and says which connections may pass it."""
+    return [{"packet_filter": _filter(site.document, router)} for router in site.routers()]
+
+
+def _filter(document: Document, router: Router) -> dict[str, Any]:
+    """Return the filter of a router: nothing passes but what the document says.
+
+    A port without sources is the one to the outside: whatever is not of the router's networks may come in by it.
+    """
+    networks = document.networks_of(router.name)
+    ports = {network.name: _names.router_leg(network.name)[1] for network in networks}
+    joined = router.routes_between
+    groups = [tuple(ports)] if joined is None else [*joined, *((name,) for name in ports)]
+    named = [[ports[name] for name in group] for group in groups]
+    admitted: list[dict[str, Any]] = [{"from": names, "to": names} for names in named]
+    listed: list[dict[str, Any]] = [
+        {"interface": ports[network.name], "sources": _subnets([network])} for network in networks
+    ]
+    if router.external:
+        outside = _names.external_leg(router.name)[1]
+        listed.append({"interface": outside})
+        translated = [ports[network.name] for network in networks if network.mode == "nat"]
+        public = [port for port in ports.values() if port not in translated]
+        admitted.append({"from": translated, "to": [outside], "translated": True})
+        admitted.append({"from": public, "to": [outside]})
+        admitted.append({"from": [outside], "to": public})
+    return {
+        "name": "router",
+        "namespace": _names.router_namespace(router.name),
+        "ports": listed,
+        "admitted": [entry for entry in admitted if entry["from"] and entry["to"]],
+    }
 
 
 def _subnets(networks: list[Network]) -> list[str]:

@@ -120,6 +120,8 @@ def test_what_is_for_a_blocked_network_is_dropped(item: Object) -> None:
         "namespace": ROUTER,
         "isolated_interfaces": [],
         "blocked": BLOCKED,
+        "ports": [],
+        "admitted": [],
     }
     assert answers(BLUE, *targets, "10.99.1.1", "fd99:1::1") == ["10.99.1.1", "fd99:1::1"]
     assert answers(RED, "10.99.1.1", "10.99.1.2", "10.99.2.1") == ["10.99.2.1"]
@@ -210,7 +212,7 @@ def test_the_first_owner_stays(item: Object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "isolated_interfaces or blocked is required"),
+        ({}, "one of isolated_interfaces, blocked and ports is required"),
         ({"isolated_interfaces": ["lo"]}, "must not hold lo"),
         ({"isolated_interfaces": ["sixteen-letters0"]}, "at most 15"),
         ({"isolated_interfaces": ['a"b']}, "must consist of"),

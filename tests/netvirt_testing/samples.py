@@ -209,6 +209,11 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "namespace": "nvtns",
             "state": "present",
             "blocked": [{"interface": "nvtl0", "destinations": ["10.0.20.0/24", "2001:db8:20::/64"]}],
+            "ports": [
+                {"interface": "nvtl0", "sources": ["10.0.10.0/24", "2001:db8:10::/64"]},
+                {"interface": "nvtl1", "sources": []},
+            ],
+            "admitted": [{"from": ["nvtl0"], "to": ["nvtl1"]}],
         },
         {"name": "other", "isolated_interfaces": ["nvtx0", "nvtx1"]},
     ],

@@ -16,15 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _announce,
     _ethtool,
     _namespaces,
     _netlink_devices,
-    _netlink_errors,
     _netlink_model,
     _netlink_read,
+    _netlink_rules,
     _sysctl,
 )
 
@@ -33,7 +32,7 @@ _RTNH_F_ONLINK = 0x4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 
 
-class Netlink(_netlink_devices.Devices):
+class Netlink(_netlink_rules.Rules):
     """The network of one node during one run."""
 
     def __init__(self) -> None:
@@ -233,16 +232,6 @@ class Netlink(_netlink_devices.Devices):
             lambda handle: handle.netlink.route("del", **_route(handle, route)),
             tolerated=[errno.ESRCH, errno.ENODEV],
         )
-
-    def write_sysctl(self, namespace: _netlink_read.Namespace, key: str, value: str) -> None:
-        """Set a kernel parameter."""
-        with _namespaces.entered(namespace):
-            try:
-                _sysctl.write(key, value)
-            except OSError as error:
-                raise _netlink_errors.refused(
-                    f"set the kernel parameter {key} to {values.shown(value)}", namespace, error.errno
-                ) from error
 
     def write_rp_filter(self, namespace: _netlink_read.Namespace, value: int) -> None:
         """Make this the reverse path filter of all interfaces; the highest of an interface's and that of all counts."""

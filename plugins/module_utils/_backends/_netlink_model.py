@@ -16,6 +16,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values as v
 ROUTE_PROTOCOL = 78
 """Mark of the collection's routes (rtm_protocol): free in linux/rtnetlink.h, in /etc/iproute2/rt_protos and at IANA."""
 
+FORWARD_MARK = 78
+"""Mark of packets that a filter of ours has seen come in by a router port (fwmark)."""
+
 MARK = "netvirt:"
 """Prefix of the alias (ifalias) of links that the collection made; the owner follows. On lo it marks the namespace."""
 

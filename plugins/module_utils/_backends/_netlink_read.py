@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _ethtool,
     _namespaces,
@@ -228,6 +229,16 @@ class Reader:
                 except OSError as error:
                     raise _netlink_errors.refused(f"read the kernel parameter {key}", namespace, error.errno) from error
         return result
+
+    def write_sysctl(self, namespace: Namespace, key: str, value: str) -> None:
+        """Set a kernel parameter."""
+        with _namespaces.entered(namespace):
+            try:
+                _sysctl.write(key, value)
+            except OSError as error:
+                raise _netlink_errors.refused(
+                    f"set the kernel parameter {key} to {values.shown(value)}", namespace, error.errno
+                ) from error
 
     # What operations will change
 

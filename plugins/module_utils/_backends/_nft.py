@@ -3,8 +3,9 @@
 
 """nftables, by ``nft -j``: JSON in, JSON out (libnftables-json(5)).
 
-Reads come from one listing per namespace. Writes replace or remove whole tables; they are collected and loaded as one
-transaction per namespace, so that packets meet the old rules or the new ones and never none.
+Only tables whose names have our prefix are listed: those of others may hold hundreds of thousands of elements. Writes
+replace or remove whole tables; they are collected and loaded as one transaction per namespace, so that packets meet the
+old rules or the new ones and never none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _programs
+
+PREFIX = "netvirt"
+"""The names of the collection's tables begin with it."""
 
 _REMEDY = "install nftables (and util-linux), or run the role netvirt.fabric.hypervisor"
 
@@ -30,13 +34,17 @@ class Nft:
         self._commands: dict[Optional[str], list[Item]] = {}
 
     def table(self, namespace: Optional[str], family: str, name: str) -> Optional[list[Item]]:
-        """Return what the table holds in nft's order, or None when there is no such table."""
+        """Return what one of our tables holds in nft's order, or None when there is no such table."""
         return self.tables(namespace).get((family, name))
 
     def tables(self, namespace: Optional[str]) -> dict[tuple[str, str], list[Item]]:
-        """Return what each table holds, by family and name."""
+        """Return what each table holds whose name begins with PREFIX, by family and name."""
         if namespace not in self._tables:
-            self._tables[namespace] = self._read(namespace)
+            self._tables[namespace] = {
+                (family, name): self._list(namespace, ["table", family, name])
+                for family, name in self._names(namespace)
+                if name.startswith(PREFIX)
+            }
         return self._tables[namespace]
 
     @property
@@ -67,21 +75,20 @@ class Nft:
             self._tables.pop(namespace, None)
             self._run(namespace, ["-f", "-"], json.dumps({"nftables": items}))
 
-    def _read(self, namespace: Optional[str]) -> dict[tuple[str, str], list[Item]]:
-        output = self._run(namespace, ["list", "ruleset"])
-        tables: dict[tuple[str, str], list[Item]] = {}
+    def _names(self, namespace: Optional[str]) -> list[tuple[str, str]]:
+        listed = self._list(namespace, ["tables"])
+        return [(item["table"]["family"], item["table"]["name"]) for item in listed if "table" in item]
+
+    def _list(self, namespace: Optional[str], what: list[str]) -> list[Item]:
+        """Return what nft lists. It is asked for one table at a time: version 1.0.6 mixes up several of one name."""
+        output = self._run(namespace, ["list", *what])
         try:
-            for item in json.loads(output)["nftables"]:
-                ((kind, content),) = item.items()
-                if kind == "table":
-                    tables.setdefault((content["family"], content["name"]), [])
-                elif "table" in content:
-                    tables.setdefault((content["family"], content["table"]), []).append(item)
+            found: list[Item] = json.loads(output)["nftables"]
+            return [item for item in found if "metainfo" not in item and ("table" in item) == (what == ["tables"])]
         except (KeyError, TypeError, ValueError) as error:
             raise _errors.Unavailable(
                 f"nft lists the rules{_namespaces.where(namespace)} in a form that is not understood"
             ) from error
-        return tables
 
     def _run(self, namespace: Optional[str], arguments: list[str], text: str = "") -> str:
         argv = ["nft", "-j", *arguments]

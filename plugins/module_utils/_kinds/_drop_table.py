@@ -4,7 +4,8 @@
 """The nft tables of ``packet_filter``: built from options, and options read back from them (nft(8)).
 
 One table of the family inet and, where there are isolated interfaces, one of the same name of the family arp. Both have
-the set ``isolated`` and drop what comes in or goes out by its interfaces, before anything else looks at it.
+the set ``isolated`` and drop what comes in or goes out by its interfaces, before anything else looks at it. What the
+table has for the ports of a router is in _policy.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table, _policy
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IP, ARP = "inet", "arp"
@@ -52,6 +53,7 @@ def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
     base = {"family": family, "table": table_name(spec["name"])}
     elements = {"elem": list(spec["isolated_interfaces"])} if spec["isolated_interfaces"] else {}
     items = [*_own_table.mark(base, owner_name), {"set": {**base, "name": _SET, "type": "ifname", **elements}}]
+    items += _policy.sets(base, spec) if family == IP else []
     for hook, key in ((_INBOUND[family], "iifname"), ("output", "oifname")):
         how = {"type": "filter", "hook": hook, "prio": _PRIORITY[family], "policy": "accept"}
         items.append({"chain": {**base, "name": hook, **how}})
@@ -61,6 +63,11 @@ def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
                 _blocking(item["interface"], network) for item in spec["blocked"] for network in item["destinations"]
             ]
         items += [{"rule": {**base, "chain": hook, "expr": rule}} for rule in rules]
+        if family == IP:
+            items += [{"rule": {**base, "chain": hook, **rule}} for rule in _policy.rules(spec, hook)]
+    for name, how in _policy.CHAINS.items() if family == IP and spec["ports"] else ():
+        items.append({"chain": {**base, "name": name, **how}})
+        items += [{"rule": {**base, "chain": name, **rule}} for rule in _policy.rules(spec, name)]
     return items
 
 
@@ -85,6 +92,7 @@ def parse(name: str, tables: Tables) -> Spec:
             {"interface": interface, "destinations": sorted(networks, key=values.address_key)}
             for interface, networks in sorted(blocked.items())
         ],
+        **_policy.options(items),
     }
     edits = []
     for family in FAMILIES:
@@ -92,7 +100,18 @@ def parse(name: str, tables: Tables) -> Spec:
         want = collections.Counter(map(_shown, build(family, spec, _own_table.owner(items) or "")))
         edits += [f"{family}: unexpected {item}" for item in have - want]
         edits += [f"{family}: missing {item}" for item in want - have]
+        if have == want and _order(tables[family] or []) != _order(build(family, spec, "")):
+            edits.append(f"{family}: other order")
     return {**spec, "edits": sorted(edits)}
+
+
+def _order(items: list[_nft.Item]) -> dict[str, list[str]]:
+    """Return the rules of each chain in their order."""
+    result: dict[str, list[str]] = collections.defaultdict(list)
+    for item in items:
+        if "rule" in item and item["rule"]["chain"] != _own_table.MARK:
+            result[item["rule"]["chain"]].append(_shown(item))
+    return result
 
 
 def _elements(items: list[_nft.Item]) -> list[str]:
@@ -119,4 +138,6 @@ def _shown(item: _nft.Item) -> str:
     compared: dict[str, Any] = {key: content[key] for key in keys if key in content}
     if "elem" in compared:
         compared["elem"] = sorted(compared["elem"], key=str)
+    if isinstance(compared.get("expr"), list):
+        compared["expr"] = [_policy.shown(expression) for expression in compared["expr"]]
     return f"{sort} {json.dumps(compared, sort_keys=True)}"

@@ -8,8 +8,16 @@ of the layout of its own options was changed by hand.
 
     chain postrouting    ("only", IF) what leaves by another interface stays as it is
                          ("exclude", NET) so does what goes to NET
-                         ("source", NET, ADDRESS) what comes from NET gets ADDRESS, or that of the interface
+                         ("source", NET, ADDRESS) what comes from NET gets ADDRESS, or that of the interface; with a
+                         fourth word, "plain", as release 0.1.0 made it: at ports that can be guessed
+    chain untranslated   after all translation: ("only", IF) and ("exclude", NET) as above, ("answer",) answers where
+                         connections from outside are accepted, ("own",) and ("own", ADDRESS) what has an outer address
+                         pass; ("leak", NET) what still has an address of NET is dropped
     chain forward        ("replies",) ("translated",) pass; ("inbound", IF, NET) what comes in by IF for NET is dropped
+    chain input          ("inbound", IF, NET) the same, for the gateway's own addresses
+
+Connection tracking does not translate packets that it calls invalid or does not track, such as a late RST, nor those of
+connections that began before the table was there.
 """
 
 from __future__ import annotations
@@ -28,8 +36,11 @@ _PREFIX = "netvirt_"
 
 _HOOKS = {
     "postrouting": {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"},  # srcnat
+    "untranslated": {"type": "filter", "hook": "postrouting", "prio": 300, "policy": "accept"},  # after srcnat
     "forward": {"type": "filter", "hook": "forward", "prio": 0, "policy": "accept"},  # filter
+    "input": {"type": "filter", "hook": "input", "prio": 0, "policy": "accept"},
 }
+_RANDOM = {"flags": "fully-random"}  # ports that nobody guesses (RFC 6056)
 
 Rule = tuple[str, ...]
 Layout = dict[str, list[Rule]]
@@ -80,13 +91,20 @@ def parse(items: list[_nft.Item]) -> Spec:
 def _layout(spec: Spec) -> Layout:
     to_source = {values.family(address): address for address in spec["to_source"]}
     out = spec["out_interface"]
-    rules: list[Rule] = [("only", out)] if out else []
-    rules += [("exclude", network) for network in spec["exclude_destinations"]]
-    rules += [("source", network, to_source.get(values.family(network), "")) for network in spec["sources"]]
-    layout = {"postrouting": rules}
+    passed: list[Rule] = [("only", out)] if out else []
+    passed += [("exclude", network) for network in spec["exclude_destinations"]]
+    sources = [("source", network, to_source.get(values.family(network), "")) for network in spec["sources"]]
+    own = [("own", address) for address in sorted(to_source.values())]
+    answers: list[Rule] = [("answer",)] if spec["inbound"] == "accept" else []
+    leaks = [("leak", network) for network in spec["sources"]]
+    layout: Layout = {
+        "postrouting": [*passed, *sources],
+        "untranslated": [*passed, *answers, ("own",), *own, *leaks],
+    }
     if spec["inbound"] == "drop":
         dropped = [("inbound", out, network) for network in spec["sources"]]
         layout["forward"] = [("replies",), ("translated",), *dropped]
+        layout["input"] = [*dropped]
     return layout
 
 
@@ -124,11 +142,20 @@ def _expressions(rule: Rule) -> list[_nft.Item]:
     if sort == "exclude":
         return [_own_table.match_network("daddr", words[0]), {"return": None}]
     if sort == "source":
-        network, address = words
-        fixed = address and {
-            "snat": {"family": _own_table.PROTOCOL[values.family(address)], "addr": _own_table.listed(address)}
-        }
-        return [_own_table.match_network("saddr", network), fixed or {"masquerade": None}]
+        network, address, *plain = words
+        how: Any = {} if plain else _RANDOM
+        masquerade: _nft.Item = {"masquerade": how or None}
+        family = address and _own_table.PROTOCOL[values.family(address)]
+        fixed = address and {"snat": {"family": family, "addr": _own_table.listed(address), **how}}
+        return [_own_table.match_network("saddr", network), fixed or masquerade]
+    if sort == "own" and words:
+        return [_own_table.match_network("saddr", values.network(words[0])), {"return": None}]
+    if sort == "own":
+        return [_own_table.match_type("local", "saddr", "oif"), {"return": None}]
+    if sort == "answer":
+        return [_own_table.match("==", {"ct": {"key": "direction"}}, "reply"), {"return": None}]
+    if sort == "leak":
+        return [_own_table.match_network("saddr", words[0]), {"drop": None}]
     if sort == "replies":
         return [_own_table.match("in", {"ct": {"key": "state"}}, ["established", "related"]), {"accept": None}]
     if sort == "translated":
@@ -145,22 +172,48 @@ def _recognise(expressions: list[_nft.Item]) -> Optional[Rule]:
     """Return the rule that has these expressions, or None when it is none of ours."""
     candidate: Optional[Rule] = None
     try:
+        expressions = [_plain(expression) for expression in expressions]
         first, last = expressions[0], expressions[-1]
         verdict = next(iter(last))
-        if verdict == "drop":
+        left = first["match"]["left"]
+        if verdict == "drop" and len(expressions) == 2:
+            candidate = ("leak", _own_table.matched_network(first))
+        elif verdict == "drop":
             candidate = ("inbound", first["match"]["right"], _own_table.matched_network(expressions[1]))
         elif verdict == "accept":
-            candidate = ("replies",) if first["match"]["left"] == {"ct": {"key": "state"}} else ("translated",)
+            candidate = ("replies",) if left == {"ct": {"key": "state"}} else ("translated",)
         elif verdict == "return":
-            is_interface = first["match"]["op"] == "!="
-            candidate = (
-                ("only", first["match"]["right"]) if is_interface else ("exclude", _own_table.matched_network(first))
-            )
+            candidate = _passed(first["match"])
         elif verdict in ("masquerade", "snat"):
             address = values.address(last["snat"]["addr"]) if verdict == "snat" else ""
-            candidate = ("source", _own_table.matched_network(first), address)
+            plain = () if (last[verdict] or {}).get("flags") else ("plain",)
+            candidate = ("source", _own_table.matched_network(first), address, *plain)
         if candidate is not None and _expressions(candidate) == expressions:
             return candidate
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         pass
     return None
+
+
+def _passed(content: _nft.Item) -> Rule:
+    """Return the rule that lets pass what meets this match; raises KeyError, TypeError or ValueError."""
+    left = content["left"]
+    if left == {"meta": {"key": "oifname"}}:
+        return ("only", content["right"])
+    if "fib" in left:
+        return ("own",)
+    if "ct" in left:
+        return ("answer",)
+    network = _own_table.matched_network({"match": content})
+    if left.get("payload", {}).get("field") == "saddr":
+        return ("own", network.partition("/")[0])
+    return ("exclude", network)
+
+
+def _plain(expression: _nft.Item) -> _nft.Item:
+    """Return a translation with its only flag as a word, which some versions of nft show in a list."""
+    for verdict in ("snat", "masquerade"):
+        content = expression.get(verdict)
+        if isinstance(content, dict) and content.get("flags") == [_RANDOM["flags"]]:
+            return {verdict: {**content, **_RANDOM}}
+    return expression

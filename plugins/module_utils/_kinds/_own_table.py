@@ -9,10 +9,13 @@ A chain ``netvirt.fabric``, which is never entered, marks a table as ours and na
 from __future__ import annotations
 
 import socket
-from typing import Any, Optional
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 MARK = "netvirt.fabric"
 _OWNER = "owner "
@@ -59,6 +62,11 @@ def match_network(field: str, network: str) -> _nft.Item:
     return match("==", left, shown if host else {"prefix": {"addr": shown, "len": int(length)}})
 
 
+def match_type(kind: str, *flags: str) -> _nft.Item:
+    """Return the expression that an address is of a type to the kernel's routing, such as local."""
+    return match("==", {"fib": {"result": "type", "flags": list(flags)}}, kind)
+
+
 def matched_network(expression: _nft.Item) -> str:
     """Return the network of such an expression; raises KeyError, TypeError or ValueError for another one."""
     content = expression["match"]
@@ -72,3 +80,20 @@ def listed(address: str) -> str:
     """Return an address as nft lists it, which differs from RFC 5952 for IPv4-mapped ones."""
     protocol = socket.AF_INET6 if values.family(address) == 6 else socket.AF_INET
     return socket.inet_ntop(protocol, socket.inet_pton(protocol, address))
+
+
+def steps(
+    have: Optional[Spec], desired: Spec, strict: Spec, load: Callable[[Spec], None], settle: Callable[[], None]
+) -> Iterable[_engine.Operation]:
+    """Return the operations that change rules, so that at no moment passes what neither state lets pass.
+
+    ``strict`` lets pass what both do. ``load`` loads rules, ``settle`` those that are desired.
+    """
+    changes = _engine.differences(have, desired)
+    action = "create" if have is None else "update"
+    if strict == desired:
+        yield _engine.Operation(_engine.Stage.TIGHTEN, action, settle, changes)
+        return
+    if strict != have:
+        yield _engine.Operation(_engine.Stage.TIGHTEN, "tighten", lambda: load(strict))
+    yield _engine.Operation(_engine.Stage.LOOSEN, action, settle, changes)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _flows
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -33,7 +33,7 @@ class NatMasquerade(_engine.Kind):
     """See plugins/modules/nat_masquerade.py for the meaning of the options."""
 
     name = "nat_masquerade"
-    rank = _engine.Stage.NAT
+    rank = _engine.Stage.LOOSEN
     options = {
         "name": _options.Option(default="nat", canonical=values.word, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -79,25 +79,37 @@ class NatMasquerade(_engine.Kind):
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
-        """One operation: the table is replaced, or removed, as a whole."""
+        """The table is replaced, or removed, as a whole: at first where that is stricter, at last where it is not."""
         spec = desired or have
         if spec is None:
             return
         namespace, table = spec["namespace"], nat_table.table_name(spec["name"])
+
+        def flush() -> None:
+            concerned = _flows.concerned(_treatment(have), _treatment(desired))
+            node.conntrack.flush(namespace, concerned)
+
         if desired is None:
-            yield _engine.Operation(
-                _engine.Stage.DROP_NAT, "delete", partial(node.nft.delete, namespace, nat_table.FAMILY, table)
-            )
+
+            def delete() -> None:
+                if _namespaces.exists(namespace):  # else it has gone with the namespace
+                    node.nft.delete(namespace, nat_table.FAMILY, table)
+                    flush()
+
+            yield _engine.Operation(_engine.Stage.LOOSEN, "delete", delete)
             return
         present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
         owner = own_table.owner(present or []) or node.settings.owner
-        items = nat_table.build(desired["name"], desired, owner)
-        yield _engine.Operation(
-            _engine.Stage.NAT,
-            "create" if have is None else "update",
-            partial(node.nft.replace, namespace, nat_table.FAMILY, table, items),
-            _engine.differences(have, desired),
-        )
+
+        def load(wanted: Spec) -> None:
+            items = nat_table.build(spec["name"], wanted, owner)
+            node.nft.replace(namespace, nat_table.FAMILY, table, items)
+
+        def settle() -> None:
+            load(desired)
+            flush()
+
+        yield from own_table.steps(have, desired, _strict(have, desired), load, settle)
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the tables whose mark names the owner, in all namespaces."""
@@ -106,3 +118,32 @@ class NatMasquerade(_engine.Kind):
                 name = nat_table.instance(table) if family == nat_table.FAMILY else ""
                 if name and own_table.owner(items) == owner:
                     yield {"name": name, "namespace": namespace, "state": "absent"}
+
+
+def _strict(have: Optional[Spec], desired: Spec) -> Spec:
+    """Return the translation under which nothing leaves that would not leave under both."""
+    if have is None:
+        return desired
+    sources = {*have["sources"], *desired["sources"]}
+    families = {values.family(address): address for spec in (desired, have) for address in spec["to_source"]}
+    result = {**desired, "edits": []}
+    result["sources"] = sorted(sources, key=values.address_key)
+    result["to_source"] = sorted(families.values(), key=values.address_key)
+    if have["inbound"] == "drop" and desired["out_interface"]:
+        result["inbound"] = "drop"
+    return result
+
+
+def _treatment(spec: Optional[Spec]) -> _flows.Treatment:
+    """Return what a translation does to connections: the address that they get, and whether they come from outside."""
+    spec = spec or {"sources": [], "exclude_destinations": [], "to_source": [], "inbound": "accept"}
+    sources, excluded = _flows.Networks(spec["sources"]), _flows.Networks(spec["exclude_destinations"])
+    to_source = {4 if "." in address else 16: address for address in spec["to_source"]}
+    dropped = spec["inbound"] == "drop"
+
+    def treatment(flow: _conntrack.Flow) -> object:
+        if flow.source in sources:
+            return "" if flow.destination in excluded else to_source.get(len(flow.source), "interface")
+        return dropped and flow.destination in sources and flow.source not in excluded
+
+    return treatment

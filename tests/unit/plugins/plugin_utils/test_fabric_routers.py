@@ -17,29 +17,47 @@ GREEN = {"name": "green", "mode": "nat", "vlan": 30, "cidr": "10.0.30.0/24", "ro
 THREE = {"fabric_networks[1]": RED, "fabric_networks[2]": GREEN}
 
 
-def blocked(routes_between: Any) -> dict[str, list[str]]:
-    """Return what each leg of the router may not reach."""
-    document = changed(sample(), {**THREE, "fabric_routers[0].routes_between": routes_between})
-    filters = [item for item in of_kind(build(document, "network1"), "packet_filter") if "namespace" in item]
-    assert len(filters) <= 1
-    return {entry["interface"]: entry["destinations"] for item in filters for entry in item["blocked"]}
+def filtered(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the filter of the router."""
+    document = changed(sample(), {**THREE, **changes})
+    return named(build(document, "network1"), "packet_filter", "router")
+
+
+def admitted(routes_between: Any) -> list[tuple[list[str], list[str]]]:
+    """Return from which of the router's ports to which others connections may be begun."""
+    found = filtered({"fabric_routers[0].routes_between": routes_between})
+    return [(entry["from"], entry["to"]) for entry in found["admitted"]]
+
+
+INSIDE, OUT = ["gw-blue", "gw-red", "gw-green"], ["ex-r1"]
+OUTWARD = [(["gw-blue", "gw-green"], OUT), (["gw-red"], OUT), (OUT, ["gw-red"])]
 
 
 def test_a_router_routes_between_all_its_networks() -> None:
-    assert blocked(None) == {}
-    assert blocked([["blue", "red", "green"]]) == {}
+    assert admitted(None) == [(INSIDE, INSIDE), *OUTWARD]
 
 
 def test_a_router_may_route_between_none_of_its_networks() -> None:
-    assert blocked([]) == {
-        "gw-blue": ["10.0.20.0/24", "fd00:20::/64", "10.0.30.0/24"],
-        "gw-red": ["10.0.10.0/24", "10.0.30.0/24"],
-        "gw-green": ["10.0.10.0/24", "10.0.20.0/24", "fd00:20::/64"],
-    }
+    assert admitted([]) == [*(([port], [port]) for port in INSIDE), *OUTWARD]
 
 
 def test_a_router_routes_between_the_networks_of_a_group() -> None:
-    assert blocked([["blue", "red"], ["red", "green"]]) == {"gw-blue": ["10.0.30.0/24"], "gw-green": ["10.0.10.0/24"]}
+    groups = [["gw-blue", "gw-red"], ["gw-red", "gw-green"]]
+    found = admitted([["blue", "red"], ["red", "green"]])
+    assert found == [*((group, group) for group in groups), *(([port], [port]) for port in INSIDE), *OUTWARD]
+
+
+def test_only_what_leaves_networks_of_mode_nat_is_translated() -> None:
+    assert [entry["from"] for entry in filtered({})["admitted"] if entry.get("translated")] == [["gw-blue", "gw-green"]]
+
+
+def test_each_port_of_a_router_has_the_sources_of_its_network() -> None:
+    assert filtered({})["ports"] == [
+        {"interface": "gw-blue", "sources": ["10.0.10.0/24"]},
+        {"interface": "gw-red", "sources": ["10.0.20.0/24", "fd00:20::/64"]},
+        {"interface": "gw-green", "sources": ["10.0.30.0/24"]},
+        {"interface": "ex-r1"},
+    ]
 
 
 @pytest.mark.parametrize(

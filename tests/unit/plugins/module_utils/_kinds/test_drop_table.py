@@ -8,7 +8,7 @@ import ipaddress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
@@ -20,6 +20,15 @@ SPEC: Spec = {
     "name": "f",
     "isolated_interfaces": ["eth1", "tap-vm1"],
     "blocked": [{"interface": "gw", "destinations": ["10.0.0.0/24", "fd00::/64"]}],
+    "ports": [
+        {"interface": "ex", "sources": []},
+        {"interface": "gw", "sources": ["10.0.0.0/24", "10.0.4.0/24", "fd00::/64"]},
+        {"interface": "hw", "sources": ["10.0.2.1/32"]},
+    ],
+    "admitted": [
+        {"from": ["gw", "hw"], "to": ["ex", "gw"], "translated": True},
+        {"from": ["hw"], "to": ["hw"], "translated": False},
+    ],
 }
 names = st.lists(st.sampled_from(["eth1", "tap-vm1", "e.0-x"]), unique=True).map(sorted)
 networks = st.lists(
@@ -38,10 +47,11 @@ def built(spec: Spec) -> dict[str, list[Any] | None]:
     return {family: drop_table.build(family, spec, "me") or None for family in drop_table.FAMILIES}
 
 
+@settings(deadline=None)  # where other work has the machine
 @given(names, st.dictionaries(st.sampled_from(["eth1", "gw"]), networks))
 def test_what_is_built_is_read_back(isolated: list[str], blocked: dict[str, list[str]]) -> None:
     entries = [{"interface": name, "destinations": blocked[name]} for name in sorted(blocked)]
-    spec = {"name": "f", "isolated_interfaces": isolated, "blocked": entries}
+    spec = {**SPEC, "isolated_interfaces": isolated, "blocked": entries}
     assert drop_table.parse("f", built(spec)) == {**spec, "edits": []}
 
 
@@ -82,8 +92,17 @@ def test_what_is_missing_is_told(family: str) -> None:
 def test_elements_that_are_not_plain_names_are_told() -> None:
     tables = built(SPEC)
     for item in tables["inet"] or []:
-        if "set" in item:
+        if item.get("set", {}).get("name") == "isolated":
             item["set"]["elem"].append({"elem": {"val": "eth9", "comment": "by hand"}})
     shown = drop_table.parse("f", tables)
     assert shown["isolated_interfaces"] == SPEC["isolated_interfaces"]
     assert len(shown["edits"]) == 2
+
+
+def test_rules_in_another_order_are_told() -> None:
+    tables = built(SPEC)
+    items = tables["inet"] or []
+    items.append(items.pop(next(index for index, item in enumerate(items) if "rule" in item)))
+    assert drop_table.parse("f", tables)["edits"] == []  # which is the mark
+    items.append(items.pop(next(index for index, item in enumerate(items) if "mangle" in str(item))))
+    assert drop_table.parse("f", tables)["edits"] == ["inet: other order"]

@@ -24,6 +24,7 @@ SPEC: Spec = {
     "to_source": ["203.0.113.10"],
     "inbound": "drop",
 }
+RANDOM = {"flags": "fully-random"}
 
 
 def rules(spec: Spec, chain: str) -> list[list[Any]]:
@@ -35,14 +36,31 @@ def test_rules_in_the_form_of_nft() -> None:
     assert rules(SPEC, "postrouting") == [
         [{"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "ext"}}, {"return": None}],
         [prefix("ip", "daddr", "10.0.0.0", 8), {"return": None}],
-        [prefix("ip", "saddr", "10.0.0.0", 24), {"snat": {"family": "ip", "addr": "203.0.113.10"}}],
-        [prefix("ip6", "saddr", "fd00::", 64), {"masquerade": None}],
+        [prefix("ip", "saddr", "10.0.0.0", 24), {"snat": {"family": "ip", "addr": "203.0.113.10", **RANDOM}}],
+        [prefix("ip6", "saddr", "fd00::", 64), {"masquerade": RANDOM}],
+    ]
+    assert [expressions[-1] for expressions in rules(SPEC, "untranslated")] == [
+        *[{"return": None}] * 4,
+        *[{"drop": None}] * 2,
     ]
     assert [expressions[-1] for expressions in rules(SPEC, "forward")] == [
         {"accept": None},
         {"accept": None},
         {"drop": None},
         {"drop": None},
+    ]
+
+
+def flags_listed(expressions: Any) -> Any:
+    """Return expressions as other versions of nft show them, with flags in lists."""
+    return [
+        {
+            verdict: {**content, "flags": [content["flags"]]}
+            if isinstance(content, dict) and "flags" in content
+            else content
+        }
+        for expression in expressions
+        for verdict, content in expression.items()
     ]
 
 
@@ -53,7 +71,11 @@ def prefix(protocol: str, field: str, address: str, length: int) -> Spec:
 
 def test_only_inbound_drop_makes_a_forward_chain() -> None:
     items = nat_table.build("nat", {**SPEC, "inbound": "accept"}, "me")
-    assert [item["chain"]["name"] for item in items if "chain" in item] == [own_table.MARK, "postrouting"]
+    assert [item["chain"]["name"] for item in items if "chain" in item] == [
+        own_table.MARK,
+        "postrouting",
+        "untranslated",
+    ]
 
 
 def test_owner_and_mark() -> None:
@@ -114,7 +136,12 @@ def test_what_is_not_ours_is_told(strange: Spec, message: str) -> None:
 
 def test_missing_and_double_rules_are_told() -> None:
     items = nat_table.build("nat", SPEC, "me")
-    assert nat_table.parse(items[:-1])["edits"] == ["missing rule in forward: inbound ext fd00::/64"]
-    assert nat_table.parse([*items, items[-1]])["edits"] == ["unexpected rule in forward: inbound ext fd00::/64"]
+    assert nat_table.parse(items[:-1])["edits"] == ["missing rule in input: inbound ext fd00::/64"]
+    assert nat_table.parse([*items, items[-1]])["edits"] == ["unexpected rule in input: inbound ext fd00::/64"]
     assert nat_table.parse(items[1:2] + items[2:])["edits"] == []
+    listed = [
+        {"rule": {**item["rule"], "expr": flags_listed(item["rule"]["expr"])}} if "rule" in item else item
+        for item in items
+    ]
+    assert nat_table.parse(listed)["edits"] == []
     assert "no owner" in nat_table.parse(items[:1] + items[2:])["edits"]
