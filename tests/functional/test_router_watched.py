@@ -38,8 +38,11 @@ def nothing_stays(network: None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched(*documents: dict[str, Any]) -> Iterator[Watch]:
-    """Have the hosts send meanwhile; at the end nothing has arrived that none of the documents allows."""
+def watched(*documents: dict[str, Any], tolerated: int = 0) -> Iterator[Watch]:
+    """Have the hosts send meanwhile; at the end nothing has arrived that none of the documents allows.
+
+    Or no more than is ``tolerated``.
+    """
     hosts = {
         name: {
             "namespace": host(name),
@@ -55,7 +58,7 @@ def watched(*documents: dict[str, Any]) -> Iterator[Watch]:
     wrong = watch.wrong(
         lambda sender, where, source: sender == where or any(allows(one, sender, where, source) for one in documents)
     )
-    assert wrong == {}
+    assert sum(wrong.values()) <= tolerated, wrong
 
 
 def allows(declared: dict[str, Any], sender: str, where: str, source: str) -> bool:
@@ -96,9 +99,10 @@ def test_rules_deleted_by_hand() -> None:
     resources = compiled(DOCUMENT)
     run(resources)
     for command in ("flush ruleset", "delete table inet netvirt_nat", "delete table inet netvirtfilter_router"):
-        with watched(DOCUMENT):
+        with watched(DOCUMENT, tolerated=3):  # what has passed some of the chains when they go
             inside(ROUTER, "nft", *command.split())
-            time.sleep(0.7)
+        with watched(DOCUMENT):
+            time.sleep(0.5)
         with watched(DOCUMENT) as watch:
             run(resources)
             time.sleep(0.3)
