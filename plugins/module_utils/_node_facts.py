@@ -5,20 +5,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 DATAPATH_FAMILY = "ovs_datapath"  # linux/openvswitch.h
 PREFERRED = ("system", "netdev")
+RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+MOST_RESOLVERS = 3  # MAXNS of resolv.conf(5)
+_LONGEST = 65536
 
 _NETLINK_GENERIC = 16  # linux/netlink.h
 _GENL_ID_CTRL = 0x10  # linux/genetlink.h
@@ -88,6 +93,24 @@ def interfaces(node: Node) -> dict[str, dict[str, Any]]:
         }
         for link in json.loads(result.stdout)
     }
+
+
+def resolvers(paths: Sequence[str] = RESOLVERS) -> list[str]:
+    """Return the DNS servers of the node, of the first of the files that names any that others can ask, too.
+
+    systemd-resolved lists in its own file those that it asks; resolv.conf(5) then has only its stub on loopback.
+    """
+    for path in paths:
+        found = []
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
+            for line in handle.read(_LONGEST).splitlines():
+                words = line.split()
+                with contextlib.suppress(ValueError):
+                    if words[:1] == ["nameserver"] and len(words) > 1:
+                        found.append(_values.resolver(words[1]))
+        if found:
+            return list(dict.fromkeys(found))[:MOST_RESOLVERS]
+    return []
 
 
 def kvm(device: str = "/dev/kvm") -> bool:

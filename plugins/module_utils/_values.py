@@ -205,6 +205,14 @@ def destination(value: Any) -> str:
     return network({"default": "0.0.0.0/0", "default6": "::/0"}.get(value, value) if isinstance(value, str) else value)
 
 
+def resolver(value: Any) -> str:
+    """Return the address of a DNS server that others than the host itself can ask; raises ValueError."""
+    result = ipaddress.ip_address(address(value))
+    if result.is_loopback or result.is_link_local or result.is_multicast or result.is_unspecified:
+        raise ValueError(f"must be an address that others can ask, not {shown(value)}")
+    return str(result)
+
+
 def family(value: str) -> int:
     """Return 4 or 6 for a canonical address, CIDR or network."""
     return 6 if ":" in value else 4

@@ -101,6 +101,14 @@ kvm:
   returned: success
   type: bool
   sample: true
+resolvers:
+  description:
+    - The DNS servers that the node asks, at most three. In place of the stub of systemd-resolved, which answers on the
+      node alone, these are the servers that it asks.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.53]
 kernel:
   description: The release of the running kernel.
   returned: success
@@ -144,6 +152,7 @@ def main() -> None:
             "ovs_version": _node_facts.ovs_version(node),
             "interfaces": _node_facts.interfaces(node),
             "bridges": _node_facts.bridges(node),
+            "resolvers": _node_facts.resolvers(),
             "kvm": _node_facts.kvm(),
             "kernel": os.uname().release,
             "hazards": hazards(node.settings.timeout),

@@ -78,6 +78,8 @@ def _faults(facts: Any, underlay: str) -> Iterator[str]:
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
             yield f"{key} must be a dictionary by name, not {shown(value)}"
             return
+    if not _are_hosts(facts.get("resolvers", [])):
+        yield f"resolvers must be a list of addresses, not {shown(facts['resolvers'])}"
     for name, interface in interfaces.items():
         yield from _of(f"interfaces.{called(name)}", interface, _INTERFACE)
     for name in (underlay, _names.UNDERLAY):
@@ -111,6 +113,10 @@ def _are_addresses(value: Any) -> bool:
         return isinstance(value, list) and all(_is_text(item) and ipaddress.ip_interface(item) for item in value)
     except ValueError:
         return False
+
+
+def _are_hosts(value: Any) -> bool:
+    return _are_addresses(value) and not any("/" in item for item in value)
 
 
 _INTERFACE = {

@@ -132,12 +132,12 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Dhcp:
-    """DHCP, router advertisements and DNS of one network."""
+    """DHCP, router advertisements and DNS of one network. ``dns_forwarders`` None: those that the node itself asks."""
 
     ranges: tuple[AddressRange, ...]
     lease: str
     dns_servers: tuple[Address, ...]
-    dns_forwarders: tuple[Address, ...]
+    dns_forwarders: Optional[tuple[Address, ...]]
     domain: str
     options: tuple[dict[str, Any], ...]
     hosts: tuple[Reservation, ...]
@@ -443,6 +443,7 @@ class NodeState:
 
     ``address`` is the underlay address; ``underlay_addresses`` are all that the underlay interface carries, or carried
     before it went into br-phy; ``underlay_mac`` and ``mtus`` (bytes by interface) come from the interfaces themselves.
+    ``resolvers`` are the DNS servers that it asks.
     """
 
     datapath_type: str
@@ -451,3 +452,4 @@ class NodeState:
     underlay_addresses: tuple[Interface, ...] = ()
     underlay_mac: str = ""
     mtus: dict[str, int] = field(default_factory=dict)
+    resolvers: tuple[Address, ...] = ()

@@ -10,13 +10,16 @@ cannot be reached need not stop the others.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Collection, Mapping
 from typing import Any, Optional, Union
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     LOCAL,
+    Address,
     Document,
     Interface,
     Network,
@@ -31,6 +34,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faul
 Facts = Mapping[str, Any]
 Ignored = Collection[Union[str, tuple[str, str]]]
 """Nodes, and interfaces as node and name, whose facts do not count."""
+_MOST_RESOLVERS = 3  # as resolv.conf(5) has it
 DEFAULT_MTU = 1500  # IEEE 802.3, where there is no underlay to ask
 
 
@@ -62,7 +66,17 @@ def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> N
         underlay_addresses=_underlay_addresses(document, node, facts),
         underlay_mac=str(interfaces.get(name, {}).get("mac") or ""),
         mtus={key: int(value.get("mtu") or DEFAULT_MTU) for key, value in interfaces.items()},
+        resolvers=_resolvers(facts, node),
     )
+
+
+def _resolvers(facts: Facts, node: str) -> tuple[Address, ...]:
+    """Return the DNS servers that a node says it asks, as far as others can ask them."""
+    found = []
+    for text in (facts.get(node) or {}).get("resolvers") or []:
+        with contextlib.suppress(ValueError):
+            found.append(_values.resolver(text))
+    return tuple(ipaddress.ip_address(text) for text in list(dict.fromkeys(found))[:_MOST_RESOLVERS])
 
 
 def underlay_addresses(

@@ -161,7 +161,9 @@ def _dhcp(reader: Reader) -> Dhcp:
         ranges=tuple(AddressRange(first, last, path) for path, (first, last) in ranges),
         lease=reader.get("lease", _values.duration, _values.duration(DEFAULT_LEASE)),
         dns_servers=reader.values("dns_servers", _convert.address),
-        dns_forwarders=reader.values("dns_forwarders", _convert.address),
+        dns_forwarders=(
+            None if reader.raw("dns_forwarders") is None else reader.values("dns_forwarders", _convert.address)
+        ),
         domain=reader.get("domain", _values.hostname, ""),
         options=_dhcp_options(reader),
         hosts=reader.children("hosts", _reservation),

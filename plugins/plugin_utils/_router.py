@@ -260,7 +260,7 @@ def _dhcp(site: Site, network: Network, dhcp: Dhcp, namespace: str, interface: s
         "ranges": _ranges(network, dhcp.lease),
         "hosts": _hosts(site.document, network),
         "dns_servers": _texts(dhcp.dns_servers),
-        "dns_forwarders": _texts(dhcp.dns_forwarders),
+        "dns_forwarders": _texts(_forwarders(site, network, dhcp)),
         "options": [dict(option) for option in dhcp.options],
         "domain": dhcp.domain,
         "router": str(network.gateway) if network.mode != "isolated" and network.gateway else "",
@@ -269,6 +269,22 @@ def _dhcp(site: Site, network: Network, dhcp: Dhcp, namespace: str, interface: s
     if network.name in site.mtus:
         options["mtu"] = site.mtus[network.name]
     return {"dnsmasq_netns": options}
+
+
+def _forwarders(site: Site, network: Network, dhcp: Dhcp) -> tuple[Address, ...]:
+    """Return whom the server asks: what the document says, else the node's own where the router has a way there."""
+    if dhcp.dns_forwarders is not None:
+        return dhcp.dns_forwarders
+    router = site.document.router(network.router)
+    if router is None or router.external is None:
+        return ()
+    versions = {address.version for address in router.external.addresses()}
+    own = [subnet for other in site.document.networks_of(router.name) for subnet, _gateway in other.subnets()]
+    return tuple(
+        address
+        for address in site.state.resolvers
+        if address.version in versions and not any(address in subnet for subnet in own)
+    )
 
 
 def _texts(addresses: tuple[Address, ...]) -> list[str]:
