@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a node does at boot: it brings back what it was last told, from a file of its own, without Ansible.
+"""What a node does by itself: it brings back what it was last told, from a file of its own, without Ansible.
 
-This is the program in the archive that the kind ``rebuild`` installs. By hand it shows what is not as it was told:
-``python3 /usr/local/lib/netvirt/rebuild-OWNER.pyz --check /etc/netvirt/rebuild/OWNER.json``.
+This is the program in the archive that the kind ``rebuild`` installs. systemd starts it at boot, when ovs-vswitchd was
+started anew and when nft tables change; it ends when there is nothing left to do. By hand it shows what is not as it
+was told: ``python3 /usr/local/lib/netvirt/rebuild-OWNER.pyz --check /etc/netvirt/rebuild/OWNER.json``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,33 @@ import time
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _node, _options, _registry
+from ansible_collections.netvirt.fabric.plugins.module_utils import (
+    _engine,
+    _errors,
+    _mended,
+    _node,
+    _options,
+    _registry,
+    _triggers,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
-# Devices may be late, and what sets up the host's own links may undo something while the host boots.
-HOLD_SECONDS = 60.0
-PAUSE_SECONDS = 5.0
+TRY_SECONDS = 60.0
+"""How long an error may last: devices, addresses and daemons may be late."""
+
+HOLD_SECONDS = {_triggers.BOOT: 60.0, _triggers.ASKED: 20.0}
+"""How long the node is looked at again and again: what sets up the host's own links may undo something."""
+
+_QUIET_SECONDS = 4.0  # without anything that concerns us, after which this ends; so long is a start by others' changes
+_HOLD_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = (1.0, 30.0)  # after a look that mended something, the longer the more of them come one after the other
+_RETRY_SECONDS = (0.5, 5.0)
+_LINES = 40  # of a mending that are said
+
+
+class _Unusable(_errors.NetvirtError):
+    """The list itself cannot be read, which no waiting helps."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,41 +57,94 @@ def main(arguments: Sequence[str]) -> int:
         if check:
             sys.stdout.write(json.dumps(_converge(arguments[-1], True), indent=1) + "\n")
         else:
-            _hold(arguments[-1])
+            _Rebuild(arguments[-1]).run()
     except _errors.NetvirtError as error:
         sys.stderr.write(f"the virtual networks are not as this node was told: {error}\n")
         return 1
     return 0
 
 
-def _hold(path: str) -> None:
-    """Converge, tell systemd, and see to it for HOLD_SECONDS that it stays so; an error must last to be raised."""
-    deadline = time.monotonic() + HOLD_SECONDS
-    ready, said = False, ""
-    while True:
-        try:
-            operations = _converge(path, False)
-            text = f"{len(operations)} operations done" if operations or not ready else ""
-            if not ready:
-                _notify(f"READY=1\nSTATUS={text}")
-            ready = True
-        except _errors.InvalidValue:
-            raise
-        except _errors.NetvirtError as error:
-            if time.monotonic() >= deadline:
+class _Rebuild:
+    """One start of the program: look, mend, tell systemd, and look again for as long as there is a reason."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.said = self.status = ""
+        text = _text(path)
+        settings = _parse(path, text)[1] if text is not None else _node.Settings()
+        self.owner, self.stem = settings.owner, _mended.stem(settings.owner)
+        self.triggers = _triggers.Triggers(self.stem, settings.owner, settings.ovsdb)
+
+    def run(self) -> None:
+        """Return when nothing is left to do; an error must last for TRY_SECONDS to be raised."""
+        first = reason = self.triggers.first()
+        hold_until = time.monotonic() + HOLD_SECONDS.get(first, 0.0)
+        pause = _PAUSE_SECONDS[0]
+        while True:
+            mended = reason != _triggers.NOTHING and self._look(reason)
+            self._tell()
+            pause = min(pause * 2, _PAUSE_SECONDS[1]) if mended else _PAUSE_SECONDS[0]
+            time.sleep(pause if mended else 0)
+            left = hold_until - time.monotonic()
+            event = self.triggers.wait(min(left, _HOLD_PAUSE_SECONDS) if left > 0 else _QUIET_SECONDS)
+            if event is None and left <= 0:
+                return
+            reason = event or first
+
+    def _look(self, reason: str) -> bool:
+        """Bring the node to what it was told, and tell whether anything had to be done for that."""
+        started = time.monotonic()
+        done: list[dict[str, Any]] = []
+        pause = _RETRY_SECONDS[0]
+        while True:
+            try:
+                done += _converge(self.path, False)
+                break
+            except _Unusable:
                 raise
-            text = f"trying again: {error}"
-        if text and text != said:
-            sys.stdout.write(text + "\n")
+            except _errors.LockTimeout:  # the run that has the lock looks at the node itself
+                started = time.monotonic()
+            except _errors.NetvirtError as error:
+                if time.monotonic() - started >= TRY_SECONDS:
+                    raise
+                done += getattr(error, "done", [])
+                self._say(f"trying again: {error}")
+            time.sleep(pause)
+            pause = min(pause * 2, _RETRY_SECONDS[1])
+        self.triggers.seen_as_told()
+        for operation in done[:_LINES]:
+            self._say(f"{operation['action']} {operation['kind']} {operation['name']}{_where(operation)}")
+        number = f"{len(done)} operation{'s' if len(done) > 1 else ''}" if done else "nothing"
+        self.status = f"{reason}: {number} to do, looked at {time.strftime('%Y-%m-%d %H:%M:%S %Z')}"
+        self._say(f"{reason}: {number} to do")
+        if done and reason != _triggers.BOOT:
+            _mended.count(self.stem, self.owner, reason)
+        return bool(done)
+
+    def _say(self, line: str) -> None:
+        """Write a line to the journal, but not twice in a row."""
+        if line != self.said:
+            sys.stdout.write(line + "\n")
             sys.stdout.flush()
-        said = text
-        if time.monotonic() >= deadline:
-            return
-        time.sleep(PAUSE_SECONDS)
+        self.said = line
+
+    def _tell(self) -> None:
+        """Tell systemd what is shown as the unit's status, and that it is started: sd_notify(3)."""
+        address = os.environ.get("NOTIFY_SOCKET")
+        if address:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.sendto(f"READY=1\nSTATUS={self.status}".encode(), address.replace("@", "\0", 1))
+
+
+def _where(operation: dict[str, Any]) -> str:
+    return f" in namespace {operation['namespace']}" if "namespace" in operation else ""
 
 
 def _converge(path: str, check: bool) -> list[dict[str, Any]]:
-    """Bring the node to what the file says and return the operations; none where nothing is kept any more."""
+    """Bring the node to what the file says and return the operations; none where nothing is kept any more.
+
+    Nor are there any after the guard has undone the move of an uplink, which nothing but a run may try again.
+    """
     text = _text(path)
     if text is None:
         return []
@@ -80,7 +154,8 @@ def _converge(path: str, check: bool) -> list[dict[str, Any]]:
         if check:
             return _engine.converge(node, resources, True).operations
         with node.lock():
-            if _text(path) != text:  # another run came first, and has told the node otherwise
+            undone = os.path.exists(_mended.undone_path(_mended.stem(settings.owner)))
+            if _text(path) != text or undone:  # another run came first, and has told the node otherwise
                 return []
             return _engine.converge(node, resources, False).operations
     finally:
@@ -93,19 +168,11 @@ def _text(path: str) -> Optional[str]:
 
 
 def _parse(path: str, text: str) -> tuple[list[_engine.Resource], _node.Settings]:
-    """Return what is below the header; raises InvalidValue."""
+    """Return what is below the header; raises _Unusable."""
     try:
         told = json.loads(text.partition("\n")[2])
         return _registry.parse(told["resources"]), _node.Settings(
             **_options.validate(_node.SETTINGS, told["settings"], "settings")
         )
     except (_errors.InvalidValue, KeyError, TypeError, ValueError) as error:
-        raise _errors.InvalidValue(f"{path} cannot be used ({error}); run the playbook again") from error
-
-
-def _notify(message: str) -> None:
-    """Tell systemd, as sd_notify(3) does."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.sendto(message.encode(), address.replace("@", "\0", 1))
+        raise _Unusable(f"{path} cannot be used ({error}); run the playbook again") from error

@@ -256,6 +256,7 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
                 _apply(node, steps, reports)
                 node.announce()
             _verify(node, resources, reports)
+            node.remember()
     return Result(reports, changed, resources, node.unconfirmed)
 
 

@@ -34,6 +34,11 @@ RUN_DIRECTORY = "/run/netvirt"
 PENDING = f"{RUN_DIRECTORY}/uplink.json"
 """State of a move of an uplink that is under way; it is there until the move is confirmed or undone."""
 
+MARK_PREFIX = "netvirt-"
+"""Prefix of the external_ids keys of Open vSwitch that are the collection's own. Users neither see nor set them."""
+
+MARK_OWNER = MARK_PREFIX + "owner"
+
 SETTINGS = {
     "owner": Option(canonical=object_name, default="netvirt", role=Role.POLICY),
     "ovsdb": Option(canonical=text, default="unix:/var/run/openvswitch/db.sock", role=Role.POLICY),
@@ -64,9 +69,10 @@ class Node:
 
     @cached_property
     def ovsdb(self) -> Ovsdb:
+        from ansible_collections.netvirt.fabric.plugins.module_utils import _marks
         from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
 
-        return Ovsdb(self.settings.ovsdb, self.settings.timeout)
+        return Ovsdb(self.settings.ovsdb, self.settings.timeout, _marks.read(self.settings.owner))
 
     @cached_property
     def netlink(self) -> Netlink:
@@ -139,6 +145,15 @@ class Node:
         """Make the changes that the backends have collected."""
         for backend in self._opened:
             backend.commit()
+
+    def remember(self) -> None:
+        """Note what the run has marked, by which it is known again when another tool clears the marks."""
+        if "ovsdb" in self.__dict__:
+            from ansible_collections.netvirt.fabric.plugins.module_utils import _marks
+
+            marks = self.ovsdb.marks(MARK_PREFIX, MARK_OWNER, self.settings.owner)
+            if marks is not None and marks != self.ovsdb.remembered:
+                _marks.remember(self.settings.owner, marks)
 
     def forget(self) -> None:
         """Drop what was read, so that it is read again."""

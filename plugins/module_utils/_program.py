@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 _PACKAGE = __name__.rpartition(".")[0]
+_LIBRARIES = ("pyroute2", "ovsdbapp", "ovs")
 _MAIN = """\
 import sys
 
@@ -27,9 +28,19 @@ sys.exit(main(sys.argv[1:]))
 
 
 def python() -> str:
-    """Return the interpreter that runs now, by the name that a new release of the distribution does not change."""
+    """Return the interpreter that runs now, by the name that a new release of the distribution does not change.
+
+    That of a virtual environment is another where the libraries are in there, which the distribution's own cannot find.
+    """
     default = "/usr/bin/python3"
-    return default if os.path.realpath(default) == os.path.realpath(sys.executable) else sys.executable
+    same = os.path.realpath(default) == os.path.realpath(sys.executable)
+    return default if same and not any(map(_in_environment, _LIBRARIES)) else sys.executable
+
+
+def _in_environment(library: str) -> bool:
+    """Tell whether the library is in the virtual environment that this runs in, if any."""
+    found = find_spec(library) if sys.prefix != sys.base_prefix else None
+    return found is not None and str(found.origin).startswith(sys.prefix + os.sep)
 
 
 def archive(entry: str) -> str:

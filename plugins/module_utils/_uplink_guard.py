@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _node, _program
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _mended, _node, _program
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _uplink, _uplink_layout
@@ -242,6 +242,9 @@ class Guard:
     def _finish(self, state: State) -> None:
         _say(f"move of {state['nic']} {state['phase']} {state['error']}".strip())
         self._save(state)
+        if state["phase"] == REVERTED:
+            with open(_mended.undone_path(_mended.stem(self.owner)), "w", encoding="ascii"):
+                pass
         os.replace(_node.PENDING, LAST)
 
     def _save(self, state: State) -> None:

@@ -48,13 +48,15 @@ options:
       - With V(true) the node keeps O(resources), under the name of O(owner), in C(/etc/netvirt/rebuild). The unit
         C(netvirt-rebuild-OWNER.service) brings them back at every boot, after Open vSwitch and before guests, with the
         code of this run, without Ansible and without the network.
+      - systemd starts the same unit when Open vSwitch was started anew, and when an nft table of the collection was
+        removed or edited. Nothing runs in between.
       - What is kept is written before anything else is done.
       - With V(false) it forgets what it kept for O(owner).
       - Without this option, what it keeps is left alone.
       - An empty list is not kept.
       - Open vSwitch forwards before the flows are back. A bridge on which that must not be needs
         O(netvirt.fabric.ovs_bridge#module:fail_mode=secure), and flows for all that it is to forward.
-      - When the last rebuild failed, the run says so with a warning.
+      - When the last rebuild failed, or the node mended itself since the last run, the run says so with a warning.
     type: bool
 seealso:
   - module: netvirt.fabric.ovs_bridge

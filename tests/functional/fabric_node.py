@@ -99,13 +99,15 @@ def nics() -> Iterator[None]:
 
 def lose() -> None:
     """Take everything of the fabric off the node by hand, so that an empty one is there soon, but the leases."""
-    text = _LOSE.format(owner=OWNER, address=NICS["nvtul"], wants="/etc/systemd/system/multi-user.target.wants")
+    text = _LOSE.format(owner=OWNER, address=NICS["nvtul"])
     subprocess.run(["sh", "-c", text], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 _LOSE = """
+systemctl stop 'netvirt-rebuild-*.path' 'netvirt-rebuild-*.socket' 'netvirt-rebuild-*.service'
+rm -rf /run/netvirt/rebuild-{owner}.json /var/lib/netvirt/mended-*
 systemctl kill -s KILL netvirt-dnsmasq-blue; systemctl stop netvirt-dnsmasq-blue
-rm -rf /etc/netvirt/* /usr/local/lib/netvirt /etc/systemd/system/netvirt-* {wants}/netvirt-*
+rm -rf /etc/netvirt/* /usr/local/lib/netvirt /etc/systemd/system/netvirt-* /etc/systemd/system/*.wants/netvirt-rebuild-*
 ovs-vsctl $(for bridge in br-int br-tun br-phy br-ex br-office; do echo -- --if-exists del-br $bridge; done)
 nft list tables | grep netvirtfilter_ | while read -r table; do nft delete $table; done
 ip netns delete nv-r1

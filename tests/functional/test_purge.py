@@ -238,3 +238,24 @@ def test_a_veth_of_a_killed_run_is_finished_or_purged(ours: None, monkeypatch: p
         ] * len(listed)
         run([])
     ip("netns", "delete", "nvtns")
+
+
+def test_a_foreign_namespace_may_vanish_at_any_moment(ours: None) -> None:
+    """Others make and remove theirs, with a link into the root namespace, as a container engine does."""
+    run(without("dnsmasq_netns"))
+    churn = """
+    trap 'ip netns delete nvtgone; exit' TERM
+    while :; do
+        ip netns add nvtgone && ip link add nvtgone type veth peer name eth0 netns nvtgone
+        ip netns exec nvtgone nft add table inet other
+        ip netns delete nvtgone
+    done 2>/dev/null
+    """
+    with subprocess.Popen(["sh", "-c", churn]) as others:
+        try:
+            until = time.monotonic() + 8
+            while time.monotonic() < until:
+                assert run(without("dnsmasq_netns"), check=True).operations == []
+            run(without("dnsmasq_netns", "netns_router", "nat_masquerade", "veth_pair"), check=True)
+        finally:
+            others.terminate()

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from engine import Result, output
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _mended
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild, _rebuild_files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
-from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
+from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 
 OWNER = "nvtkeep"
 UNIT = "netvirt-rebuild-nvtkeep.service"
@@ -68,11 +69,11 @@ RESOURCES = [
 ]
 
 
-def keep(resources: list[dict[str, Any]], kept: bool = True, check: bool = False) -> Result:
+def keep(resources: list[dict[str, Any]], kept: bool = True, check: bool = False, purge: bool = False) -> Result:
     """Converge like the module apply with keep."""
     node, parsed = Node(Settings(owner=OWNER)), parse(resources)
     try:
-        return converge(node, [*parsed, _rebuild.told(OWNER, parsed, kept)], check)
+        return converge(node, [*parsed, _rebuild.told(OWNER, parsed, kept)], check, map(kind, KINDS) if purge else ())
     finally:
         node.close()
 
@@ -104,8 +105,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
 
 def forget() -> None:
     """Leave nothing, whatever the state is."""
-    subprocess.run(["systemctl", "disable", "-q", "--now", UNIT], check=False, capture_output=True)
-    for path in PATHS.values():
+    units = [UNIT, *_rebuild_files.triggers(OWNER)]
+    subprocess.run(["systemctl", "stop", "-q", *units], check=False, capture_output=True)
+    subprocess.run(["systemctl", "disable", "-q", *units], check=False, capture_output=True)
+    for path in (*PATHS.values(), Path(_mended.count_path(OWNER)), Path(_mended.seen_path(OWNER))):
         path.unlink(missing_ok=True)
     subprocess.run(["systemctl", "daemon-reload"], check=True)
     subprocess.run(["systemctl", "reset-failed", UNIT], check=False, capture_output=True)
@@ -138,6 +141,8 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
         "list": "0o600",
         "program": "0o644",
         "unit": "0o644",
+        "path": "0o644",
+        "socket": "0o644",
         "guests": "0o644",
     }
     told = json.loads(PATHS["list"].read_text(encoding="utf-8").partition("\n")[2])
@@ -148,6 +153,15 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
     ]
     gone = keep(RESOURCES, kept=False)
     assert gone.operations == [{"kind": "rebuild", "name": OWNER, "action": "delete"}]
+    assert (
+        subprocess.run(
+            ["find", "/etc/systemd", "/run/netvirt", "/var/lib/netvirt", "-name", f"*{OWNER}*"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        == ""
+    )
     assert not any(path.exists() for path in PATHS.values())
     assert not PATHS["guests"].parent.exists()
     assert show("LoadState") == "not-found"
@@ -166,6 +180,7 @@ def test_the_archive_shows_what_is_missing_without_ansible(kept: None) -> None:
 def test_no_vlan_leaks_until_the_unit_has_brought_the_flows(kept: None) -> None:
     assert pings("nvtk1", "nvtk2")
     assert not pings("nvtk1", "nvtk3")
+    output("systemctl", "stop", UNIT, *_rebuild_files.triggers(OWNER))
     output("systemctl", "restart", "ovs-vswitchd.service")
     assert "actions" not in output("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", BRIDGES[1])
     assert not pings("nvtk1", "nvtk3")
@@ -175,7 +190,7 @@ def test_no_vlan_leaks_until_the_unit_has_brought_the_flows(kept: None) -> None:
     assert show("ActiveState") == "active"
     assert wait_for(lambda: pings("nvtk1", "nvtk2"))
     assert not pings("nvtk1", "nvtk3")
-    assert keep(RESOURCES, check=True).operations == []
+    assert [item["kind"] for item in keep(RESOURCES, check=True).operations] == ["rebuild"]  # nothing starts it now
 
 
 def test_what_others_undo_while_the_node_boots_is_done_again(kept: None) -> None:
@@ -213,7 +228,7 @@ def test_a_rebuild_that_fails_is_seen_and_the_next_run_says_so(kept: None) -> No
     assert done.operations == planned.operations
     for result in (planned, done):
         (warning,) = _rebuild.warnings(result)
-        assert warning.startswith(f"{UNIT} failed at boot: ")
+        assert warning.startswith(f"{UNIT} failed: ")
         assert line in warning
     assert show("ActiveState") == "inactive"
     again = keep(RESOURCES)
@@ -260,3 +275,34 @@ def test_a_local_user_cannot_hold_the_lock(kept: None) -> None:
     hold = ["setpriv", "--reuid=nobody", "--clear-groups", "flock", "--nonblock", "/run/netvirt/lock", "true"]
     assert subprocess.run(hold, capture_output=True, check=False, timeout=30).returncode == 66  # cannot be opened
     assert oct(os.stat("/run/netvirt/lock").st_mode & 0o777) == "0o600"
+
+
+def clear_marks() -> None:
+    for table in ("Bridge", "Port"):
+        for name in json.loads(output("ovs-vsctl", "--format=json", "--columns=name", "list", table))["data"]:
+            output("ovs-vsctl", "clear", table, name[0], "external_ids")
+
+
+def marked() -> int:
+    command = ["ovs-vsctl", "--format=json", "--columns=name", "find"]
+    rows = [output(*command, table, f"external_ids:netvirt-owner={OWNER}") for table in ("Bridge", "Port")]
+    return sum(len(json.loads(text)["data"]) for text in rows)
+
+
+def test_marks_that_another_tool_has_cleared_come_back(kept: None) -> None:
+    marks = marked()
+    assert marks == 9  # two bridges and their own ports, three legs, two ends of a patch
+    clear_marks()
+    assert marked() == 0
+    planned, done = keep(RESOURCES, check=True), keep(RESOURCES)
+    assert planned.operations == done.operations
+    assert [(item["kind"], item["action"]) for item in done.operations] == [("rebuild", "update"), ("rebuild", "mark")]
+    assert marked() == marks
+    assert keep(RESOURCES).operations == []
+
+
+def test_a_teardown_takes_what_has_lost_its_marks_but_nothing_that_was_made_anew(kept: None) -> None:
+    clear_marks()
+    output("ovs-vsctl", "del-br", BRIDGES[1], "--", "add-br", BRIDGES[1])
+    keep([], kept=False, purge=True)
+    assert output("ovs-vsctl", "list-br").split() == [BRIDGES[1]]

@@ -61,7 +61,7 @@ def test_a_rebuild_that_fails_is_seen_on_the_node_and_in_the_next_run(fabric: La
     repaired = play(fabric, "site")
     assert repaired.returncode == 0, repaired.output
     (warning,) = repaired.of("network1", CONVERGE)["warnings"]
-    assert warning.startswith(f"{UNIT} failed at boot: ")
+    assert warning.startswith(f"{UNIT} failed: ")
     assert show(fabric, "network1", UNIT, "ActiveState") == "inactive"
     ping = {"guest": "vm1", "command": ["ping", "-c3", "-W2", "198.51.100.1"], "timeout": 20}
     assert fabric.module("compute1", "guest_agent", ping)["rc"] == 0

@@ -24,8 +24,16 @@ def reboot(lab: Lab, node: str) -> str:
     lab.run(node, ["systemctl", "reboot"], check=False)
     lab.close()
     wait_for(lambda: _boot(lab, node) not in ("", before), f"boot {node}", PATIENCE)
-    wait_for(lambda: show(lab, node, UNIT, "ActiveState") in ("active", "failed"), f"rebuild {node}", PATIENCE)
-    return show(lab, node, UNIT, "ActiveState")
+    wait_for(lambda: _ended(lab, node) != "", f"rebuild {node}", PATIENCE)
+    return _ended(lab, node)
+
+
+def _ended(lab: Lab, node: str) -> str:
+    """Return active once the node is rebuilt, also when the unit is through, or failed, or nothing before that."""
+    state = show(lab, node, UNIT, "ActiveState")
+    if state == "inactive" and show(lab, node, UNIT, "ActiveEnterTimestampMonotonic") != "0":
+        return "active"
+    return state if state in ("active", "failed") else ""
 
 
 def _boot(lab: Lab, node: str) -> str:

@@ -83,6 +83,11 @@ def names() -> list[str]:
     return found
 
 
+def vanished(namespace: Optional[str]) -> bool:
+    """Tell whether a namespace that was found before is gone; others may remove theirs at any time."""
+    return namespace is not None and namespace not in names()
+
+
 @contextlib.contextmanager
 def opened(namespace: Optional[str]) -> Iterator[int]:
     """Give a descriptor of the namespace; raises Conflict when there is none."""

@@ -138,9 +138,18 @@ class Reader:
         return self._snapshot(namespace).links
 
     def everywhere(self) -> Iterator[tuple[Namespace, dict[str, _netlink_model.Link]]]:
-        """Give every namespace that has a name, the root one first, with its links."""
+        """Give every namespace that has a name, the root one first, with its links.
+
+        One of others that is removed meanwhile is passed over.
+        """
         for namespace in (None, *_namespaces.names()):
-            yield namespace, self.links(namespace)
+            try:
+                links = self.links(namespace)
+            except (_errors.Conflict, _errors.Unavailable):
+                if not _namespaces.vanished(namespace):
+                    raise
+                continue
+            yield namespace, links
 
     def link(self, namespace: Namespace, name: str) -> Optional[_netlink_model.Link]:
         """Return the link of that name, or None."""
@@ -194,11 +203,17 @@ class Reader:
             peer = self.link(*link.peer)
             return (link.peer[0], peer) if peer is not None else None
         for candidate in itertools.chain((guess, namespace, None), self._names):
-            if _namespaces.exists(candidate) and self._nsid(namespace, candidate) == link.peer_nsid:
+            try:
+                if not _namespaces.exists(candidate) or self._nsid(namespace, candidate) != link.peer_nsid:
+                    continue
                 snapshot = self._snapshot(candidate)
-                found = snapshot.links.get(snapshot.names.get(link.peer_index, ""))
-                if found is not None and found.index == link.peer_index:
-                    return candidate, found
+            except (_errors.Conflict, _errors.Unavailable):
+                if candidate in (guess, namespace) or not _namespaces.vanished(candidate):
+                    raise
+                continue
+            found = snapshot.links.get(snapshot.names.get(link.peer_index, ""))
+            if found is not None and found.index == link.peer_index:
+                return candidate, found
         return None
 
     @property

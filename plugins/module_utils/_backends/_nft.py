@@ -38,13 +38,18 @@ class Nft:
         return self.tables(namespace).get((family, name))
 
     def tables(self, namespace: Optional[str]) -> dict[tuple[str, str], list[Item]]:
-        """Return what each table holds whose name begins with PREFIX, by family and name."""
+        """Return what each table holds whose name begins with PREFIX, by family and name; nothing in one that is gone."""
         if namespace not in self._tables:
-            self._tables[namespace] = {
-                (family, name): self._list(namespace, ["table", family, name])
-                for family, name in self._names(namespace)
-                if name.startswith(PREFIX)
-            }
+            try:
+                self._tables[namespace] = {
+                    (family, name): self._list(namespace, ["table", family, name])
+                    for family, name in self._names(namespace)
+                    if name.startswith(PREFIX)
+                }
+            except _errors.Unavailable:
+                if not _namespaces.vanished(namespace):
+                    raise
+                self._tables[namespace] = {}
         return self._tables[namespace]
 
     @property

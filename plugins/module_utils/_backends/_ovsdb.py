@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Callable, Optional
 
@@ -38,6 +38,7 @@ TABLES = {
     "Controller": ("target",),
 }
 
+_MARKED = ("Bridge", "Port")  # tables whose external_ids hold marks of ours
 _WAITED = {"next_cfg", "cur_cfg"}  # by ovsdbapp, for ovs-vswitchd to take a transaction over
 _CLOSE_SECONDS = 0.5  # an idle connection closes at once, and one that hangs has been waited for
 
@@ -53,7 +54,7 @@ class Batch:
         self._made: dict[tuple[str, str], Row] = {}
         self._index: dict[str, dict[str, Row]] = {}
         self._gone: set[str] = set()
-        self._bridges = {port.name: bridge for bridge in self._rows("Bridge") for port in bridge.ports}
+        self._bridges = {port.name: bridge for bridge in self.all_rows("Bridge") for port in bridge.ports}
 
     def insert(self, table: str, **columns: Any) -> Row:
         """Add a row. It vanishes again unless another row refers to it by the end of the transaction."""
@@ -67,7 +68,7 @@ class Batch:
     def find(self, table: str, name: str) -> Row:
         """Return the row of that name, also when this transaction made it, or None, also when it removes the port."""
         if table not in self._index:
-            self._index[table] = {row.name: row for row in self._rows(table)}
+            self._index[table] = {row.name: row for row in self.all_rows(table)}
         if (table, name) in self._made or (table != "Bridge" and name in self._gone):
             return self._made.get((table, name))
         return self._index[table].get(name)
@@ -79,7 +80,7 @@ class Batch:
 
     def record(self, table: str, record: str) -> Row:
         """Return the row that ``Ovsdb.record`` finds, or the one of that name that this transaction made, or None."""
-        return self._made.get((table, record)) or _record(self._rows(table), table, record)
+        return self._made.get((table, record)) or _record(self.all_rows(table), table, record)
 
     def bridge_of(self, port: str) -> Row:
         """Return the bridge that held the port of that name before this transaction; None, too, where it removes it."""
@@ -88,9 +89,10 @@ class Batch:
     @property
     def root(self) -> Row:
         """The only row of the table Open_vSwitch."""
-        return self._rows("Open_vSwitch")[0]
+        return self.all_rows("Open_vSwitch")[0]
 
-    def _rows(self, table: str) -> list[Row]:
+    def all_rows(self, table: str) -> list[Row]:
+        """Return the rows of a table that were there before this transaction."""
         return list(self._tables[table].rows.values())
 
 
@@ -101,13 +103,15 @@ Change = Callable[[Batch], None]
 class Ovsdb:
     """What a run has to do with one ovsdb-server."""
 
-    def __init__(self, endpoint: str, timeout: int) -> None:
+    def __init__(self, endpoint: str, timeout: int, marks: Optional[Mapping[str, Mapping[str, str]]] = None) -> None:
         self.endpoint = endpoint
+        self.remembered = marks or {}  # what external_ids held of ours when the last run ended, by row
         self.timeout = timeout
         self._server = _ovsdb_read.Server(endpoint, timeout)
         self._changes: list[tuple[int, Change]] = []
         self._columns = {table: set(columns) for table, columns in TABLES.items()}
         self._seen: Optional[_ovsdb_read.Snapshot] = None
+        self._lost: set[str] = set()
         self._concerned = False  # whether what was read matters to the run
         self._index: dict[str, dict[str, Row]] = {}
         self._bridge_by_port: Optional[dict[str, Row]] = None
@@ -158,8 +162,42 @@ class Ovsdb:
         if self._seen is None:
             tables = self.tables
             self._seen = self._ask(lambda: _ovsdb_read.Snapshot(self._server, tables, self._columns))
+            for row in self._unmarked(self._seen):
+                row.external_ids = {**self.remembered[row.uuid], **row.external_ids}
+                self._lost.add(row.name)
         self._concerned = True
         return self._seen
+
+    def _unmarked(self, snapshot: _ovsdb_read.Snapshot) -> list[Row]:
+        """Return the rows that had marks, and lost them to somebody who cleared their external_ids."""
+        rows = [row for table in _MARKED for row in snapshot.rows(table) if row.uuid in self.remembered]
+        return [row for row in rows if not self.remembered[row.uuid].keys() & row.external_ids.keys()]
+
+    def lost_marks(self) -> list[str]:
+        """Return the names of bridges and ports that lost their marks. Those are seen as if they still had them."""
+        return sorted(self._lost) if self.remembered and self._snapshot else []
+
+    def restore_marks(self) -> None:
+        """Write lost marks again with the coming transaction, after all else."""
+
+        def change(batch: Batch) -> None:
+            for table in _MARKED:
+                for row in batch.all_rows(table):
+                    marks = self.remembered.get(str(row.uuid), {})
+                    if marks and not marks.keys() & row.external_ids.keys():
+                        row.external_ids = {**marks, **row.external_ids}
+
+        self.change(change, 3)
+
+    def marks(self, prefix: str, key: str, owner: str) -> Optional[dict[str, dict[str, str]]]:
+        """Return the entries of external_ids that begin with the prefix, by row, of rows whose key names the owner.
+
+        None stands for a database that this run did not look at.
+        """
+        if self._seen is None:
+            return None
+        rows = [row for table in _MARKED for row in self._seen.rows(table) if row.external_ids.get(key) == owner]
+        return {row.uuid: {k: v for k, v in row.external_ids.items() if k.startswith(prefix)} for row in rows}
 
     @cached_property
     def _api(self) -> Any:
@@ -265,7 +303,8 @@ class Ovsdb:
     def change(self, change: Change, order: int = 2) -> None:
         """Add a change to the coming transaction. It is called again when the server asks to try again.
 
-        Changes of a lower order come first: 0 removes ports and makes real bridges, 1 makes fake ones, 2 is all else.
+        Changes of a lower order come first: 0 removes ports and makes real bridges, 1 makes fake ones, 3 restores
+        marks, 2 is all else.
         """
         self._changes.append((order, change))
 
@@ -313,6 +352,7 @@ class Ovsdb:
         """Drop what was read."""
         self._silent = None
         self._seen = None
+        self._lost.clear()
         self._index.clear()
         self._bridge_by_port = None
 

@@ -82,6 +82,11 @@ class Systemd:
         self._run("stop", unit, timeout=START_SECONDS + self.timeout)
         self.forget()
 
+    def end(self, *units: str) -> None:
+        """Stop units at once and together, so that none starts another; those that are not there are fine."""
+        self._run("stop", *units, timeout=START_SECONDS + self.timeout, may_fail=True)
+        self.forget()
+
     def reset(self, unit: str) -> None:
         """Let systemd forget at once that the unit failed."""
         self._run("reset-failed", unit, may_fail=True)

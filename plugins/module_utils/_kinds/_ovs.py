@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
-RESERVED = "netvirt-"
-"""Prefix of the external_ids keys that are the collection's own. Users neither see nor set them."""
+RESERVED = _node.MARK_PREFIX
 
-OWNER_KEY = RESERVED + "owner"
+OWNER_KEY = _node.MARK_OWNER
 
 UPLINK_KEY = RESERVED + "uplink"
 """Mark of the port of a NIC that bridge_uplink has moved; its value is the bridge."""

@@ -9,18 +9,27 @@ removed does not come back then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _mended, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-_SOUND: Spec = {"stale": [], "enabled": True, "failure": ""}
+_SOUND: Spec = {
+    "stale": [],
+    "enabled": True,
+    "listening": True,
+    "failure": "",
+    "mended": "",
+    "undone": False,
+    "unmarked": [],
+}
 
 
 class Rebuild(_engine.Kind):
@@ -35,7 +44,11 @@ class Rebuild(_engine.Kind):
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
-        """Return which files are not as they should be, and how the last rebuild went."""
+        """Return which files are not as they should be, and what the node did by itself since the last run.
+
+        ``undone`` tells of a move of an uplink, after which no rebuild does anything until the next run; ``unmarked``
+        are bridges and ports of ours whose external_ids another tool has cleared.
+        """
         name = want["name"]
         found = {short: node.files.read(path) for short, path in files.paths(name).items()}
         if not any(found.values()):
@@ -44,8 +57,12 @@ class Rebuild(_engine.Kind):
         return {
             "name": name,
             "stale": sorted(short for short, file in found.items() if file != wanted[short]),
-            "enabled": node.systemd.enabled(files.unit(name)),
+            "enabled": all(map(node.systemd.enabled, [files.unit(name), *files.triggers(name)])),
+            "listening": all(node.systemd.show(unit)["ActiveState"] == "active" for unit in files.triggers(name)),
             "failure": _failure(node, files.unit(name)),
+            "mended": _mended.counted(node.files, _mended.stem(name)),
+            "unmarked": node.ovsdb.lost_marks(),
+            "undone": os.path.exists(_mended.undone_path(_mended.stem(name))),
         }
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
@@ -61,6 +78,8 @@ class Rebuild(_engine.Kind):
         yield _engine.Operation(
             _engine.Stage.KEEP, action, partial(_write, node, desired["name"], have), _engine.differences(have, desired)
         )
+        if have is not None and have["unmarked"]:
+            yield _engine.Operation(_engine.Stage.OVSDB, "mark", node.ovsdb.restore_marks)
 
 
 def told(owner: str, resources: Sequence[_engine.Resource], keep: bool) -> _engine.Resource:
@@ -73,11 +92,16 @@ def told(owner: str, resources: Sequence[_engine.Resource], keep: bool) -> _engi
 
 
 def warnings(result: _engine.Result) -> list[str]:
-    """Return what the user should know of rebuilds that failed before this run."""
-    found = {
-        item.want["name"]: (item.have or {}).get("failure") for item in result.changed if item.kind.name == Rebuild.name
-    }
-    return [f"{files.unit(name)} failed at boot: {failure}" for name, failure in found.items() if failure]
+    """Return what the user should know of what the node did by itself before this run."""
+    lines = []
+    for item in result.changed:
+        if item.kind.name == Rebuild.name and item.have is not None:
+            unit = files.unit(item.want["name"])
+            if item.have["failure"]:
+                lines.append(f"{unit} failed: {item.have['failure']}")
+            if item.have["mended"]:
+                lines.append(f"the node mended itself {item.have['mended']}; see: journalctl -u {unit}")
+    return lines
 
 
 def _failure(node: Node, unit: str) -> str:
@@ -90,21 +114,35 @@ def _failure(node: Node, unit: str) -> str:
 
 def _write(node: Node, name: str, have: Optional[Spec]) -> None:
     resources = (node.declared(Rebuild.name, name) or {})["resources"]
-    wanted = files.render(name, resources, node.settings)
+    wanted, stem = files.render(name, resources, node.settings), _mended.stem(name)
     stale = set(wanted) if have is None else set(have["stale"])
     for short in stale:
         node.files.write(files.paths(name)[short], wanted[short].text, wanted[short].mode)
-    if stale & {"unit", "guests"}:
+    units = [files.unit(name), *files.triggers(name)]
+    if stale - {"list"} or not (have and have["enabled"] and have["listening"]):
+        node.systemd.end(*units)  # one that runs waits for this run, and has code that is replaced
         node.systemd.reread()
-    if have is None or not have["enabled"]:
-        node.systemd.enable(files.unit(name))
+        for unit in units:
+            node.systemd.enable(unit)
+        for unit in units[1:]:
+            node.systemd.restart(unit)
     if have is not None and have["failure"]:
-        node.systemd.reset(files.unit(name))
+        node.systemd.reset(units[0])
+    node.files.remove(_mended.count_path(stem))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_mended.undone_path(stem))
+    _mended.know_switch(stem, node.settings.owner, _mended.switch(node.settings.ovsdb))
 
 
 def _delete(node: Node, name: str) -> None:
-    node.systemd.stop(files.unit(name))
+    units = [files.unit(name), *files.triggers(name)]
+    node.systemd.end(*units)
+    for unit in units:
+        node.systemd.stop(unit)
+    stem = _mended.stem(name)
     for path in files.paths(name).values():
         node.files.remove(path)
         node.files.remove_if_empty(os.path.dirname(path))
+    for path in (_mended.count_path(stem), _mended.seen_path(stem)):
+        node.files.remove(path)
     node.systemd.reread()

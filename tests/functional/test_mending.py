@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node mends by itself what a restart of Open vSwitch or a flush of nft took away, and the next run says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import output
+from test_rebuild import ADDRESSES, OWNER, PATHS, RESOURCES, UNIT, forget, keep, pings, show, wait_for
+
+from ansible_collections.netvirt.fabric.plugins.module_utils import _mended, _triggers
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
+
+SECONDS = 5  # within which all must be back; other work on the machine may take as long again
+LISTED = [
+    *RESOURCES,
+    {"packet_filter": {"name": "nvtkroot", "isolated_interfaces": ["nvtk-none"]}},
+    {"packet_filter": {"name": "nvtkin", "namespace": "nvtk1", "isolated_interfaces": ["nvtk-none"]}},
+]
+ROOT_TABLE, INNER_TABLE = "netvirtfilter_nvtkroot", "netvirtfilter_nvtkin"
+BY_HAND = "ovs-ctl restarts it by hand"
+SWITCH = {
+    "the service is restarted": "systemctl restart openvswitch-switch",
+    "ovs-vswitchd is killed": "kill -KILL $(cat /run/openvswitch/ovs-vswitchd.pid)",
+    BY_HAND: "/usr/share/openvswitch/scripts/ovs-ctl --no-monitor --system-id=random restart",
+}
+FILTER = {
+    "flush ruleset": "nft flush ruleset",
+    "restart of nftables": "systemctl restart nftables",
+    "flush in a namespace": "ip netns exec nvtk1 nft flush ruleset",
+    "a rule of ours is removed": f"nft flush table inet {ROOT_TABLE}",
+}
+
+
+def tables() -> list[str]:
+    """Return the tables of ours that are as they were made."""
+    found = []
+    for name, command in ((ROOT_TABLE, []), (INNER_TABLE, ["ip", "netns", "exec", "nvtk1"])):
+        listed = json.loads(output(*command, "nft", "-j", "list", "ruleset"))["nftables"]
+        rules = [item for item in listed if item.get("rule", {}).get("table") == name and "drop" in str(item)]
+        found += [name] * (len(rules) == 4)
+    return found
+
+
+def looks() -> int:
+    """Return how often the node was looked at since the fixture was made."""
+    return output("journalctl", "-u", UNIT, "-o", "cat", f"--since=@{SINCE[0]}").count(" to do")
+
+
+SINCE = [0.0]
+
+
+def settled() -> bool:
+    return show("ActiveState") == "inactive"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> Iterator[None]:
+    forget()
+    SINCE[0] = time.time()
+    try:
+        keep(LISTED)
+        yield
+    finally:
+        forget()
+        for name in (ROOT_TABLE,):
+            subprocess.run(["nft", "delete", "table", "inet", name], check=False, capture_output=True)
+            subprocess.run(["nft", "delete", "table", "arp", name], check=False, capture_output=True)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Start with a node that is as told, and has counted nothing."""
+    assert wait_for(settled)
+    keep(LISTED)
+    assert wait_for(lambda: pings("nvtk1", "nvtk2"))
+
+
+def warned() -> tuple[list[dict[str, Any]], list[str]]:
+    """Run twice, in check mode and not, and return what the run planned beyond that, and what it said."""
+    assert wait_for(settled)
+    planned, done = keep(LISTED, check=True), keep(LISTED)
+    assert planned.operations == done.operations
+    assert _rebuild.warnings(planned) == _rebuild.warnings(done)
+    again = keep(LISTED)
+    assert (again.operations, _rebuild.warnings(again)) == ([], [])
+    return done.operations, _rebuild.warnings(done)
+
+
+def by_systemd() -> None:
+    """Let systemd start again what was started by hand, which it does not know of."""
+    subprocess.run(["/usr/share/openvswitch/scripts/ovs-ctl", "stop"], check=True, capture_output=True)
+    output("systemctl", "restart", "openvswitch-switch")
+    assert wait_for(lambda: pings("nvtk1", "nvtk2"), 2 * SECONDS)
+
+
+@pytest.mark.parametrize("deed", SWITCH)
+def test_flows_are_back_soon_after_open_vswitch_was_started(deed: str) -> None:
+    argv = ["ip", "netns", "exec", "nvtk1", "ping", "-n", "-D", "-i", "0.05", "-w", "20", ADDRESSES["nvtk2"]]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as ping:
+        time.sleep(1)
+        subprocess.run(["sh", "-c", SWITCH[deed]], check=True, timeout=30, capture_output=True)
+        heard = [int(number) for number in re.findall("icmp_seq=([0-9]+)", str(ping.communicate()[0]))]
+    missing = [after - before - 1 for before, after in zip(heard, heard[1:]) if after - before > 1]
+    print(f"{deed}: {sum(missing)} of {heard[-1]} packets lost, {sum(missing) * 0.05:.1f} s")
+    assert sum(missing) * 0.05 < 2 * SECONDS
+    assert heard[-1] > 300, "it did not last"
+    assert not pings("nvtk1", "nvtk3")
+    operations, warnings = warned()
+    if deed == BY_HAND:
+        by_systemd()
+        if not operations:  # it keeps the flows, and may have put them back before anybody looked
+            return
+    (warning,) = warnings
+    assert [(item["kind"], list(item["changes"])) for item in operations] == [("rebuild", ["mended"])]
+    assert warning.startswith("the node mended itself 1 time since ")
+    assert f"({_triggers.SWITCH}: 1); see: journalctl -u {UNIT}" in warning
+
+
+@pytest.mark.parametrize("deed", FILTER)
+def test_our_tables_are_back_soon_after_they_were_removed(deed: str) -> None:
+    assert tables() == [ROOT_TABLE, INNER_TABLE]
+    began = time.monotonic()
+    subprocess.run(["sh", "-c", FILTER[deed]], check=True, timeout=30)
+    if deed != "restart of nftables":
+        assert len(tables()) == 1
+    assert wait_for(lambda: len(tables()) == 2, 2 * SECONDS)
+    print(f"{deed}: back after {time.monotonic() - began:.1f} s")
+    operations, (warning,) = warned()
+    assert [(item["kind"], list(item["changes"])) for item in operations] == [("rebuild", ["mended"])]
+    assert _triggers.FILTER in warning
+    log = output("journalctl", "-u", UNIT, "-o", "cat", f"--since=@{SINCE[0]}").splitlines()
+    assert any("packet_filter nvtk" in line for line in log)
+
+
+def test_the_status_says_when_and_why_it_looked_and_what_it_did() -> None:
+    output("nft", "delete", "table", "inet", ROOT_TABLE)
+    assert wait_for(lambda: len(tables()) == 2, 2 * SECONDS)
+    assert wait_for(settled)
+    status = subprocess.run(["systemctl", "status", "--no-pager", UNIT], capture_output=True, text=True, check=False)
+    assert re.search(rf"Status: \"{_triggers.FILTER}: 1 operation to do, looked at 20.*\"", status.stdout)
+    assert "update packet_filter nvtkroot" in status.stdout
+
+
+def test_changes_of_others_do_not_make_it_look() -> None:
+    before, started = looks(), show("NRestarts")
+    for _number in range(60):
+        output("nft", "add table inet other; add chain inet other c; delete table inet other")
+        time.sleep(0.1)
+    assert wait_for(settled)
+    assert looks() == before
+    starts = output("journalctl", f"UNIT={UNIT}", "-o", "cat", "--since=-8s").count("Started ")
+    assert 1 <= starts <= 4
+    assert show("NRestarts") == started
+    output("nft", "delete", "table", "inet", ROOT_TABLE)
+    assert wait_for(lambda: len(tables()) == 2, 2 * SECONDS)
+
+
+def test_nothing_to_do_takes_less_than_a_second_of_processor_time_and_changes_nothing() -> None:
+    """On an idle machine that is the time it takes, too."""
+    argv = ["/usr/bin/python3", "-I", str(PATHS["program"]), "--check", str(PATHS["list"])]
+    spent, taken = [], []
+    for _number in range(5):
+        before, began = os.times(), time.monotonic()
+        assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        after = os.times()
+        spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        taken.append(time.monotonic() - began)
+    print(f"nothing to do: median {sorted(spent)[2]:.2f} s of processor time, {sorted(taken)[2]:.2f} s")
+    assert sorted(spent)[2] < 1
+    assert keep(LISTED).operations == []
+
+
+def test_our_own_loads_start_nothing() -> None:
+    before = looks()
+    other = [*LISTED[:-1], {"packet_filter": {**LISTED[-1]["packet_filter"], "isolated_interfaces": ["nvtk-other"]}}]
+    keep(other)
+    keep(LISTED)
+    time.sleep(1)
+    assert wait_for(settled)
+    assert looks() == before
+
+
+def test_who_undoes_it_again_and_again_is_followed_ever_more_slowly() -> None:
+    before = looks()
+    for _number in range(100):
+        subprocess.run(["nft", "delete", "table", "inet", ROOT_TABLE], check=False, capture_output=True)
+        time.sleep(0.1)
+    assert looks() - before <= 6
+    assert wait_for(lambda: len(tables()) == 2, 60)
+    assert looks() > before
+    assert wait_for(settled, 60)
+
+
+def test_a_killed_one_goes_on() -> None:
+    node = Node(Settings(owner=OWNER))
+    with node.lock():
+        output("nft", "delete", "table", "inet", ROOT_TABLE)
+        assert wait_for(lambda: show("ActiveState") == "activating")
+        time.sleep(0.5)
+        os.kill(int(show("MainPID")), signal.SIGKILL)
+        assert len(tables()) == 1
+    node.close()
+    assert wait_for(lambda: len(tables()) == 2, 2 * SECONDS)
+
+
+def test_a_stopped_open_vswitch_is_left_alone() -> None:
+    before = looks()
+    output("systemctl", "stop", "openvswitch-switch")
+    try:
+        time.sleep(3)
+        assert output("systemctl", "show", "--value", "-p", "ActiveState", "ovs-vswitchd").strip() == "inactive"
+        assert looks() == before
+        assert show("ActiveState") != "failed"
+    finally:
+        output("systemctl", "start", "openvswitch-switch")
+    assert wait_for(lambda: pings("nvtk1", "nvtk2"), 2 * SECONDS)
+
+
+def test_a_move_of_an_uplink_that_was_undone_is_not_made_again() -> None:
+    undone = Path(_mended.undone_path(OWNER))
+    undone.touch()
+    output("nft", "delete", "table", "inet", ROOT_TABLE)
+    assert wait_for(lambda: show("ActiveState") == "active")
+    assert wait_for(settled)
+    assert tables() == [INNER_TABLE]
+    done = keep(LISTED).operations
+    assert {item["kind"] for item in done} == {"packet_filter", "rebuild"}
+    assert not undone.exists()
