@@ -21,6 +21,7 @@ from typing import Any, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils import (
     _engine,
     _errors,
+    _lost_database,
     _mended,
     _node,
     _options,
@@ -109,6 +110,8 @@ class _Rebuild:
                     raise
                 done += getattr(error, "done", [])
                 self._say(f"trying again: {error}")
+                if reason == _triggers.BOOT:
+                    self._revive()
             time.sleep(pause)
             pause = min(pause * 2, _RETRY_SECONDS[1])
         self.triggers.seen_as_told()
@@ -120,6 +123,14 @@ class _Rebuild:
         if done and reason != _triggers.BOOT:
             _mended.count(self.stem, self.owner, reason)
         return bool(done)
+
+    def _revive(self) -> None:
+        """Let Open vSwitch start where it cannot for its own database, and have the next run say so."""
+        aside = _lost_database.move_aside()
+        if aside:
+            reason = f"the database of Open vSwitch could not be read and was moved to {aside}"
+            self._say(reason)
+            _mended.count(self.stem, self.owner, reason)
 
     def _say(self, line: str) -> None:
         """Write a line to the journal, but not twice in a row."""

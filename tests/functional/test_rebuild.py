@@ -306,3 +306,32 @@ def test_a_teardown_takes_what_has_lost_its_marks_but_nothing_that_was_made_anew
     output("ovs-vsctl", "del-br", BRIDGES[1], "--", "add-br", BRIDGES[1])
     keep([], kept=False, purge=True)
     assert output("ovs-vsctl", "list-br").split() == [BRIDGES[1]]
+
+
+@pytest.mark.parametrize("deed", ["removed", "emptied"])
+def test_a_lost_database_is_made_again_at_boot(kept: None, deed: str) -> None:
+    database = Path("/etc/openvswitch/conf.db").resolve()
+    switch = "openvswitch-switch.service"
+    try:
+        output("systemctl", "stop", UNIT, *_rebuild_files.triggers(OWNER))
+        output("systemctl", "stop", switch, "ovs-vswitchd", "ovsdb-server")
+        Path(_mended.seen_path(OWNER)).unlink()  # as a boot does
+        if deed == "removed":
+            database.unlink()
+        else:
+            os.truncate(database, 0)
+        started = subprocess.run(["systemctl", "start", switch], capture_output=True, check=False, timeout=60)
+        assert (started.returncode == 0) == (deed == "removed")
+        output("systemctl", "start", UNIT)
+        assert wait_for(lambda: pings("nvtk1", "nvtk2"), 60)
+        assert not pings("nvtk1", "nvtk3")
+        asides = list(database.parent.glob("conf.db.unreadable-*"))
+        assert len(asides) == (deed == "emptied")
+        warnings = _rebuild.warnings(keep(RESOURCES, check=True))
+        assert [str(aside) in warnings[0] for aside in asides] == [True] * len(warnings)
+    finally:
+        for aside in database.parent.glob("conf.db.unreadable-*"):
+            aside.unlink()
+        if subprocess.run(["ovs-vsctl", "--timeout=5", "show"], capture_output=True, check=False).returncode:
+            database.unlink(missing_ok=True)
+            output("systemctl", "restart", switch)
