@@ -200,6 +200,21 @@ def test_what_others_undo_while_the_node_boots_is_done_again(kept: None) -> None
     assert wait_for(lambda: "10.96.9.9" not in output("ip", "-n", "nvtk1", "address"))
 
 
+def test_an_address_that_is_late_is_waited_for(kept: None) -> None:
+    """A route by a gateway that no address leads to is an InvalidValue, as long as the address is not there."""
+    late = {"ip_interface": {"name": BRIDGES[0], "routes": [{"destination": "10.98.0.0/24", "via": "10.97.0.2"}]}}
+    output("ip", "address", "add", "10.97.0.1/24", "dev", BRIDGES[0])
+    output("ip", "link", "set", BRIDGES[0], "up")
+    keep([*RESOURCES, late])
+    output("ip", "address", "del", "10.97.0.1/24", "dev", BRIDGES[0])
+    subprocess.run(["systemctl", "start", "--no-block", UNIT], check=True)
+    assert wait_for(lambda: "trying again: " in output("journalctl", "-u", UNIT, "-o", "cat", "--since=-20s"))
+    assert show("ActiveState") == "activating"
+    output("ip", "address", "add", "10.97.0.1/24", "dev", BRIDGES[0])
+    assert wait_for(lambda: show("ActiveState") == "active")
+    assert "10.98.0.0/24" in output("ip", "route", "show", "dev", BRIDGES[0])
+
+
 def test_a_rebuild_waits_for_a_run_and_does_not_undo_it(kept: None) -> None:
     node = Node(Settings(owner=OWNER))
     with node.lock():
