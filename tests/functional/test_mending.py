@@ -199,7 +199,7 @@ def test_who_undoes_it_again_and_again_is_followed_ever_more_slowly() -> None:
         time.sleep(0.1)
     assert looks() - before <= 6
     assert wait_for(lambda: len(tables()) == 2, 60)
-    assert looks() > before
+    assert wait_for(lambda: looks() > before)
     assert wait_for(settled, 60)
 
 

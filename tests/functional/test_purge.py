@@ -244,11 +244,13 @@ def test_a_foreign_namespace_may_vanish_at_any_moment(ours: None) -> None:
     """Others make and remove theirs, with a link into the root namespace, as a container engine does."""
     run(without("dnsmasq_netns"))
     churn = """
-    trap 'ip netns delete nvtgone; exit' TERM
+    trap 'ip netns delete nvtgone$number; exit' TERM
+    number=0
     while :; do
-        ip netns add nvtgone && ip link add nvtgone type veth peer name eth0 netns nvtgone
-        ip netns exec nvtgone nft add table inet other
-        ip netns delete nvtgone
+        number=$((number + 1))
+        ip netns add nvtgone$number && ip link add nvtgone type veth peer name eth0 netns nvtgone$number
+        ip netns exec nvtgone$number nft add table inet other
+        ip netns delete nvtgone$number
     done 2>/dev/null
     """
     with subprocess.Popen(["sh", "-c", churn]) as others:

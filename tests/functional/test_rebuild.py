@@ -153,15 +153,15 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
     ]
     gone = keep(RESOURCES, kept=False)
     assert gone.operations == [{"kind": "rebuild", "name": OWNER, "action": "delete"}]
-    assert (
-        subprocess.run(
-            ["find", "/etc/systemd", "/run/netvirt", "/var/lib/netvirt", "-name", f"*{OWNER}*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        == ""
-    )
+    left = [
+        "find",
+        "/etc/systemd",
+        "/run/netvirt",
+        "/var/lib/netvirt",
+        "-regex",
+        f".*/\\(rebuild\\|mended\\)[^/]*{OWNER}.*",
+    ]
+    assert subprocess.run(left, capture_output=True, text=True, check=False).stdout == ""
     assert not any(path.exists() for path in PATHS.values())
     assert not PATHS["guests"].parent.exists()
     assert show("LoadState") == "not-found"

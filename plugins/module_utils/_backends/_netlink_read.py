@@ -145,7 +145,9 @@ class Reader:
         for namespace in (None, *_namespaces.names()):
             try:
                 links = self.links(namespace)
-            except (_errors.Conflict, _errors.Unavailable):
+            except _errors.Conflict:  # something else has its place already
+                continue
+            except _errors.Unavailable:
                 if not _namespaces.vanished(namespace):
                     raise
                 continue
