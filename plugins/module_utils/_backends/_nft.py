@@ -38,7 +38,10 @@ class Nft:
         return self.tables(namespace).get((family, name))
 
     def tables(self, namespace: Optional[str]) -> dict[tuple[str, str], list[Item]]:
-        """Return what each table holds whose name begins with PREFIX, by family and name; nothing in one that is gone."""
+        """Return what each table holds whose name begins with PREFIX, by family and name.
+
+        There is nothing in a namespace that somebody has removed.
+        """
         if namespace not in self._tables:
             try:
                 self._tables[namespace] = {
