@@ -90,6 +90,11 @@ options:
     description:
       - Whether the interface is up. One that goes down loses its routes.
     type: bool
+  ipv6:
+    description:
+      - Whether IPv6 is on on the interface. One without it has no IPv6 address, not even a link-local one.
+      - An MTU below 1280 switches it off, too.
+    type: bool
 seealso:
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.veth_pair

@@ -68,6 +68,12 @@ options:
         description:
           - Whether the interface is up. One that goes down loses its routes.
         type: bool
+      ipv6:
+        description:
+          - Whether IPv6 is on on the interface. One without it has no IPv6 address, not even a link-local one.
+          - Interfaces that come later have it unless O(sysctls) sets V(net.ipv6.conf.default.disable_ipv6).
+          - An MTU below 1280 switches it off, too.
+        type: bool
   routes:
     description:
       - The exact set of routes in the namespace that carry the protocol number of this collection, V(78). Routes of
@@ -122,6 +128,10 @@ options:
       - Other kernel parameters of the namespace, such as V(net.ipv4.conf.all.arp_ignore). Those not listed are left
         alone.
       - A dot inside the name of an interface is written as a slash, as C(sysctl\(8\)) wants it.
+      - A new namespace has the listed defaults of interfaces (V(net.ipv4.conf.default.…), V(net.ipv6.conf.default.…))
+        from its making on, before it has any interface.
+      - In a new namespace, router advertisements are not accepted, and redirects neither accepted nor sent, unless this
+        says otherwise.
     type: dict
 seealso:
   - module: netvirt.fabric.veth_pair

@@ -68,6 +68,11 @@ options:
       - The MAC address of the bridge's own interface. Pin it on a bridge that carries an address.
         An empty string leaves the choice to Open vSwitch.
     type: str
+  mac_table_size:
+    description:
+      - The number of MAC addresses that the bridge can learn, from 10 to 1000000. With more, it forgets some and floods
+        what is sent to them. V(0) leaves the choice to Open vSwitch, which takes 8192.
+    type: int
   stp:
     description:
       - Whether the bridge takes part in the Spanning Tree Protocol (IEEE 802.1D-1998).

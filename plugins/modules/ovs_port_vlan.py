@@ -89,6 +89,15 @@ options:
     description:
       - The burst in kbit that policing lets pass. V(0) is the default of Open vSwitch.
     type: int
+  ipv6:
+    description:
+      - Whether the host's own IPv6 is on on a device of type V(system).
+      - Keep it off. The userspace datapath takes a frame for a packet of its own tunnels whenever the frame is about to
+        leave by a port with an IP address, and each device that is up has a link-local one unless IPv6 is off on it.
+      - It is off on the device of a new port, unless that has an IPv6 address already, or is given one in the same run.
+        It comes back on when the port is removed. A record of it is in C(external_ids) of the table Open_vSwitch.
+      - A device that is not there counts as one without IPv6. The next run switches it off on one that came later.
+    type: bool
   interfaces:
     description:
       - The exact set of two or more interfaces that make the port a bond. Members are added and removed in place.
@@ -122,6 +131,9 @@ options:
       ingress_policing_burst:
         description: See O(ingress_policing_burst).
         type: int
+      ipv6:
+        description: See O(ipv6).
+        type: bool
   bond_mode:
     description:
       - How a bond uses its interfaces. V(balance-tcp) needs O(lacp). A new bond has V(active-backup).

@@ -57,6 +57,13 @@ options:
       - Set it to V(false) on the end in a namespace when the other end is a port on the userspace datapath of
         Open vSwitch, which delivers such packets as they are, to be dropped by the receiver.
     type: bool
+  ipv6:
+    description:
+      - Whether IPv6 is on on the end. It is switched before the end goes up.
+      - On a new end it is as the namespace has it for new interfaces, but off where the end is a port on the userspace
+        datapath of Open vSwitch, or the same run of M(netvirt.fabric.apply) makes it one. See
+        O(netvirt.fabric.ovs_port_vlan#module:ipv6).
+    type: bool
   peer:
     description:
       - The other end. Required to make or change a pair.
@@ -90,6 +97,10 @@ options:
       tx_checksum:
         description:
           - As O(tx_checksum).
+        type: bool
+      ipv6:
+        description:
+          - As O(ipv6).
         type: bool
 seealso:
   - module: netvirt.fabric.netns_router

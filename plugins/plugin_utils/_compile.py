@@ -14,7 +14,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _facts, _layout, _names, _nodes, _physical, _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import (
+    _endpoint,
+    _facts,
+    _layout,
+    _names,
+    _nodes,
+    _physical,
+    _router,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Interface, Subnet
@@ -34,6 +42,7 @@ LAYERS = (
     _router.translations,
     _router.filters,
     _physical.translations,
+    _endpoint.flows,
     _router.dhcp_servers,
 )
 

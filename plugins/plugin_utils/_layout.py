@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
 Resource = dict[str, dict[str, Any]]
 """One entry of an apply list: {module name: options}."""
 
+MAC_TABLE_SIZE = 50_000
 DEFAULT_DST_PORT = {"vxlan": 4789, "geneve": 6081}  # RFC 7348, RFC 8926; GRE has no ports
 
 
@@ -46,7 +47,24 @@ class Site:
 def access_port(name: str, bridge: str, vlan: int, **options: Any) -> Resource:
     """Return a port in one VLAN; VLAN 0 stands for a bridge that is not divided: the port carries what comes."""
     mode = {"mode": "access", "tag": vlan} if vlan else {"mode": "trunk", "trunks": "all"}
-    return {"ovs_port_vlan": {"name": name, "bridge": bridge, **mode, **options}}
+    return device_port(name, bridge, **mode, **options)
+
+
+def device_port(name: str, bridge: str, **options: Any) -> Resource:
+    """Return a port of a bridge that is a device of the host. It must have no address: see ``_endpoint``."""
+    return {"ovs_port_vlan": {"name": name, "bridge": bridge, "ipv6": False, **options}}
+
+
+def bridge(name: str, site: Site, **options: Any) -> list[Resource]:
+    """Return a bridge with as much room for MAC addresses as Neutron's have, and without IPv6 on its own device.
+
+    A bridge that has an address of the host keeps its IPv6.
+    """
+    common = {"datapath_type": site.state.datapath_type, "fail_mode": "standalone", "mac_table_size": MAC_TABLE_SIZE}
+    made: list[Resource] = [{"ovs_bridge": {"name": name, **common, **options}}]
+    if name == _names.UNDERLAY or name in site.state.addressed:
+        return made
+    return [*made, {"ip_interface": {"name": name, "ipv6": False}}]
 
 
 def bridges(site: Site) -> list[Resource]:
@@ -55,18 +73,17 @@ def bridges(site: Site) -> list[Resource]:
     names: dict[str, dict[str, Any]] = {_names.INTEGRATION: {}}
     if site.document.underlay:
         names[_names.TUNNEL] = {}
-    if _has_underlay_bridge(site):
+    if has_underlay_bridge(site):
         names[_names.UNDERLAY] = {"hwaddr": state.underlay_mac}
-    common = {"datapath_type": state.datapath_type, "fail_mode": "standalone"}
-    return [{"ovs_bridge": {"name": name, **common, **options}} for name, options in names.items()]
+    return [resource for name, options in names.items() for resource in bridge(name, site, **options)]
 
 
 def uplinks(site: Site) -> list[Resource]:
     """Return what joins the underlay's NIC to its bridge, where OVS needs it."""
-    return _underlay_uplink(site.state) if _has_underlay_bridge(site) else []
+    return _underlay_uplink(site.state) if has_underlay_bridge(site) else []
 
 
-def _has_underlay_bridge(site: Site) -> bool:
+def has_underlay_bridge(site: Site) -> bool:
     """OVS in userspace sends tunnels only through a bridge of its own (OVS documentation, "Userspace tunneling")."""
     return site.document.underlay is not None and site.state.datapath_type == "netdev"
 
@@ -79,9 +96,9 @@ def _underlay_uplink(state: NodeState) -> list[Resource]:
     if name in state.mtus:
         bridge["mtu"] = state.mtus[name]
     return [
-        access_port(name, _names.UNDERLAY, 0),
         {"ip_interface": bridge},
         {"ip_interface": {"name": name, "addresses": [], "up": True}},
+        access_port(name, _names.UNDERLAY, 0),
     ]
 
 

@@ -444,6 +444,7 @@ class NodeState:
     ``address`` is the underlay address; ``underlay_addresses`` are all that the underlay interface carries, or carried
     before it went into br-phy; ``underlay_mac`` and ``mtus`` (bytes by interface) come from the interfaces themselves.
     ``resolvers`` are the DNS servers that it asks.
+    ``addressed`` are the interfaces that have an address which they do not have by themselves.
     """
 
     datapath_type: str
@@ -453,3 +454,4 @@ class NodeState:
     underlay_mac: str = ""
     mtus: dict[str, int] = field(default_factory=dict)
     resolvers: tuple[Address, ...] = ()
+    addressed: frozenset[str] = frozenset()

@@ -46,9 +46,12 @@ def linux_bridge_pair(physical_network: str) -> tuple[str, str]:
     return interface("lp", physical_network), interface("lb", physical_network)
 
 
-def cookie(owner: str) -> str:
-    """Return the cookie of the flows of a document; 60 bits, so that it is neither 0 nor all ones in practice."""
-    return f"0x1{_digest('flows', owner)[:14]}"
+def cookie(owner: str, *feature: str) -> str:
+    """Return the cookie of a feature's flows; 60 bits, so that it is neither 0 nor all ones in practice.
+
+    Those that translate VLANs have no name of a feature.
+    """
+    return f"0x1{_digest('flows', owner, *feature)[:14]}"
 
 
 def router_namespace(router: str) -> str:

@@ -67,6 +67,7 @@ def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> N
         underlay_mac=str(interfaces.get(name, {}).get("mac") or ""),
         mtus={key: int(value.get("mtu") or DEFAULT_MTU) for key, value in interfaces.items()},
         resolvers=_resolvers(facts, node),
+        addressed=frozenset(key for key in interfaces if global_addresses(facts, node, key)),
     )
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._flows import flow_set
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, bridge, device_port
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Network, PhysicalNetwork, Uplink
 
 UNTAGGED = 0
@@ -23,14 +24,11 @@ UNTAGGED = 0
 def bridges(site: Site) -> list[Resource]:
     """Return the provider bridges, without their ports."""
     return [
-        {
-            "ovs_bridge": {
-                "name": physical.bridge,
-                "datapath_type": site.state.datapath_type,
-                "fail_mode": "secure" if _translates(site, physical) else "standalone",
-            }
-        }
+        resource
         for physical in site.attached()
+        for resource in bridge(
+            physical.bridge, site, fail_mode="secure" if _translates(site, physical) else "standalone"
+        )
     ]
 
 
@@ -41,22 +39,24 @@ def uplinks(site: Site) -> list[Resource]:
 
 def _uplink(site: Site, physical: PhysicalNetwork) -> list[Resource]:
     uplink = site.document.uplink(physical, site.node)
-    port: dict[str, Any] = {"bridge": physical.bridge, "mode": "trunk", "trunks": _on_the_wire(site, physical)}
+    vlans: dict[str, Any] = {"mode": "trunk", "trunks": _on_the_wire(site, physical)}
     if uplink.linux_bridge:
         name, other = _names.linux_bridge_pair(physical.name)
-        return [{"ovs_port_vlan": {"name": name, **port}}, _to_linux_bridge(site, physical, uplink, name, other)]
+        port = device_port(name, physical.bridge, **vlans)
+        return [port, _to_linux_bridge(site, physical, uplink, name, other)]
     nics: list[Resource] = [{"ip_interface": {"name": name, "up": True}} for name in uplink.interfaces]
     if len(uplink.interfaces) == 1:
-        return [{"ovs_port_vlan": {"name": uplink.interfaces[0], **port}}, *nics]
-    members = [{"name": name} for name in uplink.interfaces]
+        return [device_port(uplink.interfaces[0], physical.bridge, **vlans), *nics]
+    members = [{"name": name, "ipv6": False} for name in uplink.interfaces]
     bond = {"bond_mode": uplink.bond_mode or "active-backup", "lacp": uplink.lacp or "off"}
-    return [{"ovs_port_vlan": {"name": _names.bond(physical.name), **port, "interfaces": members, **bond}}, *nics]
+    place = {"name": _names.bond(physical.name), "bridge": physical.bridge}
+    return [{"ovs_port_vlan": {**place, **vlans, "interfaces": members, **bond}}, *nics]
 
 
 def _to_linux_bridge(site: Site, physical: PhysicalNetwork, uplink: Uplink, name: str, other: str) -> Resource:
     """Return a veth pair. The end in the Linux bridge completes checksums, which the userspace datapath does not."""
     size = mtu(site, physical)
-    both: dict[str, Any] = {"up": True, **({"mtu": size} if size else {})}
+    both: dict[str, Any] = {"up": True, "ipv6": False, **({"mtu": size} if size else {})}
     mac = _names.mac(site.document.owner, site.node, other)
     peer = {"name": other, "master": uplink.linux_bridge, "mac": mac, **both, "tx_checksum": False}
     return {"veth_pair": {"name": name, **both, "peer": peer}}
@@ -71,7 +71,7 @@ def mtu(site: Site, physical: PhysicalNetwork) -> Optional[int]:
 def segment_port(name: str, bridge: str, vlan: int) -> Resource:
     """Return a port of a provider bridge that is in one VLAN of the wire, or in none."""
     mode = {"mode": "access", "tag": vlan} if vlan else {"mode": "trunk", "trunks": [UNTAGGED]}
-    return {"ovs_port_vlan": {"name": name, "bridge": bridge, **mode}}
+    return device_port(name, bridge, **mode)
 
 
 def _on_the_wire(site: Site, physical: PhysicalNetwork) -> list[int]:
@@ -121,13 +121,8 @@ def translations(site: Site) -> list[Resource]:
             inward += [_inward(inner, network) for network in networks] + [f"priority=2,in_port={inner} actions=drop"]
             flows = [_outward(outer, network) for network in networks]
             flows += [f"priority=2,in_port={outer} actions=drop", "priority=0 actions=NORMAL"]
-            outward.append(_flows(site, physical.bridge, f"to {physical.name}", flows))
-    return [_flows(site, _names.INTEGRATION, "from physical networks", inward), *outward] if outward else []
-
-
-def _flows(site: Site, bridge: str, name: str, flows: list[str]) -> Resource:
-    cookie = _names.cookie(site.document.owner)
-    return {"ovs_flow": {"name": name, "bridge": bridge, "cookie": cookie, "flows": flows}}
+            outward.append(flow_set(site, physical.bridge, f"to {physical.name}", flows))
+    return [flow_set(site, _names.INTEGRATION, "from physical networks", inward), *outward] if outward else []
 
 
 def _inward(port: str, network: Network) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names, _physical
+from ansible_collections.netvirt.fabric.plugins.plugin_utils import _autoconf, _names, _physical
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import reservations
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port, device_port
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
     Dhcp,
@@ -33,8 +33,7 @@ def leg_ports(site: Site) -> list[Resource]:
         networks = site.document.networks_of(router.name)
         if router.trunk and networks:
             vlans = {"mode": "trunk", "trunks": sorted(network.vlan for network in networks)}
-            name = _names.trunk_leg(router.name)[0]
-            resources.append({"ovs_port_vlan": {"name": name, "bridge": _names.INTEGRATION, **vlans}})
+            resources.append(device_port(_names.trunk_leg(router.name)[0], _names.INTEGRATION, **vlans))
         for network in () if router.trunk else networks:
             resources.append(access_port(_names.router_leg(network.name)[0], _names.INTEGRATION, network.vlan))
         physical = _outside(site.document, router)
@@ -69,14 +68,15 @@ def legs(site: Site) -> list[Resource]:
 def _leg(site: Site, ends: tuple[str, str], namespace: str, mtu: int | None) -> Resource:
     """Return a veth pair into a namespace.
 
-    The inner end computes its checksums itself, since the userspace datapath passes on partial ones as they are. Its
-    MAC address is derived, so that neighbours' caches outlive a rebuilt leg.
+    The outer end is a port of a bridge and has no IPv6: see ``_endpoint``. The inner one computes its checksums itself,
+    since the userspace datapath passes on partial ones as they are. Its MAC address is derived, so that neighbours'
+    caches outlive a rebuilt leg.
     """
     outer, inner = ends
     both: dict[str, Any] = {"up": True, **({"mtu": mtu} if mtu else {})}
     mac = _names.mac(site.document.owner, namespace, inner)
     peer = {"name": inner, "namespace": namespace, "mac": mac, **both, "tx_checksum": False}
-    return {"veth_pair": {"name": outer, **both, "peer": peer}}
+    return {"veth_pair": {"name": outer, **both, "ipv6": False, "peer": peer}}
 
 
 def _trunk(site: Site, router: Router) -> list[Resource]:
@@ -118,14 +118,16 @@ def namespaces(site: Site) -> list[Resource]:
 
 def _router(document: Document, router: Router) -> Resource:
     networks = document.networks_of(router.name)
-    interfaces = [_interface(_names.router_leg(network.name)[1], _gateway_addresses(network)) for network in networks]
+    interfaces = [
+        _autoconf.interface(_names.router_leg(network.name)[1], _gateway_addresses(network)) for network in networks
+    ]
     if router.trunk and networks:
-        interfaces.append(_interface(_names.trunk_leg(router.name)[1], []))
+        interfaces.append(_autoconf.interface(_names.trunk_leg(router.name)[1], []))
     routes = []
     leg = router.external
     if leg:
         name = _names.external_leg(router.name)[1]
-        interfaces.append(_interface(name, [str(address) for address in leg.addresses()]))
+        interfaces.append(_autoconf.interface(name, [str(address) for address in leg.addresses()]))
         routes = [
             {"destination": DEFAULT_ROUTE[gateway.version], "via": str(gateway), "interface": name}
             for gateway in leg.gateways()
@@ -138,25 +140,23 @@ def _router(document: Document, router: Router) -> Resource:
             "ip_forward": True,
             "ipv6_forward": bool(any(network.cidr6 for network in networks) or (leg and leg.address6)),
             "rp_filter": RP_FILTER_STRICT,
-            "sysctls": dict(ROUTER_SYSCTLS),
+            "sysctls": {**ROUTER_SYSCTLS, **_autoconf.parameters(interfaces)},
         }
     }
 
 
 def _dhcp_namespace(network: Network) -> Resource:
+    interfaces = [_autoconf.interface(_names.dhcp_leg(network.name)[1], _server_addresses(network))]
     return {
         "netns_router": {
             "name": _names.dhcp_namespace(network.name),
-            "interfaces": [_interface(_names.dhcp_leg(network.name)[1], _server_addresses(network))],
+            "interfaces": interfaces,
             "routes": [],
             "ip_forward": False,
             "ipv6_forward": False,
+            "sysctls": _autoconf.parameters(interfaces),
         }
     }
-
-
-def _interface(name: str, addresses: list[str]) -> dict[str, Any]:
-    return {"name": name, "addresses": addresses, "up": True}
 
 
 def _gateway_addresses(network: Network) -> list[str]:

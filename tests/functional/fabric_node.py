@@ -34,11 +34,11 @@ OFFICE: dict[str, Any] = {
 }
 
 
-def document() -> Any:
+def document(tunnels: str = "vxlan") -> Any:
     """Return examples/nat/fabric.yml, with a network whose VLAN the physical one has another number for."""
     found = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
     found["fabric_owner"] = OWNER
-    found["fabric_underlay"]["interface"] = "nvtul"
+    found["fabric_underlay"].update(interface="nvtul", type=tunnels)
     found["fabric_physical_networks"][0]["interface"] = "nvtex"
     found["fabric_physical_networks"].append({"name": "office", "interface": "nvtph", "bridge": "br-office"})
     found["fabric_networks"].append(OFFICE)
@@ -46,8 +46,8 @@ def document() -> Any:
     return found
 
 
-def resources(state: str = "present") -> list[Spec]:
-    """Return what network1 gets of the document, as it is now."""
+def resources(state: str = "present", told: Any = None) -> list[Spec]:
+    """Return what network1 gets of a document, that above if none is given, as the node is now."""
     links = {
         item["ifname"]: {
             "addresses": [
@@ -66,7 +66,7 @@ def resources(state: str = "present") -> list[Spec]:
     for number, peer in enumerate(PEERS, 2):
         underlay = {"addresses": [f"192.0.2.{number}/24"], "mtu": 1500, "mac": "02:00:00:00:00:02", "up": True}
         facts[peer] = {"datapath_types": ["netdev"], "interfaces": {"nvtul": underlay}, "bridges": {}}
-    found: list[Spec] = compile_node(document(), NODE, facts, [NODE, *PEERS], state)["resources"]
+    found: list[Spec] = compile_node(told or document(), NODE, facts, [NODE, *PEERS], state)["resources"]
     return found
 
 

@@ -95,6 +95,7 @@ def _bridges(making: Making) -> None:
                 fail_mode=st.sampled_from(["standalone", "secure"]),
                 protocols=st.sampled_from([[], ["OpenFlow13", "OpenFlow14"]]),
                 hwaddr=_macs(1),
+                mac_table_size=st.sampled_from([0, 50000]),
                 datapath_id=st.sampled_from(["", "00000000000000aa"]),
                 stp=st.booleans(),
                 mcast_snooping=st.booleans(),
@@ -121,7 +122,7 @@ def _links(making: Making) -> None:
     stays = bool(routers) and _has_leg(making)
     if stays or making.wanted():
         namespaces = routers if stays else ["nvtns", *routers]
-        end = {"mtu": _mtus, "up": st.booleans(), "tx_checksum": st.booleans()}
+        end = {"mtu": _mtus, "up": st.booleans(), "tx_checksum": st.booleans(), "ipv6": st.booleans()}
         peer = {"name": PEER, "namespace": making.draw(st.sampled_from(namespaces)), **making.some(**end, mac=_macs(4))}
         masters = ["", *([LINUX_BRIDGE] if making.has("linux_bridge", LINUX_BRIDGE) else [])]
         near = {"master": making.draw(st.sampled_from(masters)), **making.some(**end, mac=_macs(3))}
@@ -144,7 +145,8 @@ def _leg(making: Making) -> None:
     if "10.3.0.1/24" in leg["addresses"] and making.draw(st.booleans()):
         routes = [{"destination": "10.33.0.0/16", "via": "10.3.0.9", "metric": making.draw(st.sampled_from([5, 6]))}]
     making.made["netns_router", ROUTER, ""]["netns_router"].update(interfaces=[leg], routes=routes)
-    making.made["veth_pair", PAIR, ""]["veth_pair"]["peer"].pop("up", None)
+    for option in ("up", "ipv6"):
+        making.made["veth_pair", PAIR, ""]["veth_pair"]["peer"].pop(option, None)
 
 
 def _ports(making: Making) -> None:

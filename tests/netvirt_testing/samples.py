@@ -18,6 +18,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "controllers": ["tcp:192.0.2.1:6653"],
             "datapath_id": "00000000000000aa",
             "hwaddr": "02:00:00:00:00:0a",
+            "mac_table_size": 50000,
             "stp": True,
             "rstp": False,
             "mcast_snooping": True,
@@ -46,6 +47,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "device_required": True,
         },
         {"name": "nvtp1", "bridge": "nvtbr0", "mode": "native-tagged", "tag": 3, "trunks": [1, 2, 3], "cvlans": [1]},
+        {"name": "nvtp4", "bridge": "nvtbr0", "ipv6": False, "device_required": False},
         {"name": "nvtp2", "bridge": "nvtbr0", "type": "patch", "peer": "nvtp3", "mode": "trunk", "trunks": "all"},
         {
             "name": "nvtbond",
@@ -55,7 +57,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "bond_updelay": 100,
             "bond_downdelay": 10,
             "device_required": False,
-            "interfaces": [{"name": "nvtm0", "mtu": 1500}, {"name": "nvtm1", "type": "internal"}],
+            "interfaces": [{"name": "nvtm0", "mtu": 1500, "ipv6": False}, {"name": "nvtm1", "type": "internal"}],
         },
     ],
     "ovs_tunnel": [
@@ -101,9 +103,14 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "up": True,
             "master": "nvtlbr",
             "tx_checksum": False,
-            "peer": {"name": "nvtv1", "namespace": "nvtns", "mtu": 1400, "mac": "02:00:00:00:01:02", "up": True},
+            "ipv6": False,
+            "peer": {"name": "nvtv1", "namespace": "nvtns", "mtu": 1400, "mac": "02:00:00:00:01:02"},
         },
-        {"name": "nvtv2", "namespace": "nvtns", "peer": {"name": "nvtv3", "master": "", "tx_checksum": True}},
+        {
+            "name": "nvtv2",
+            "namespace": "nvtns",
+            "peer": {"name": "nvtv3", "master": "", "tx_checksum": True, "up": True, "ipv6": True},
+        },
     ],
     "linux_bridge": [
         {
@@ -176,6 +183,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             ],
         },
         {"name": "nvtl0", "namespace": "nvtns", "addresses": ["10.9.1.1/32"], "purge_addresses": False, "up": True},
+        {"name": "nvtx1", "namespace": "nvtns", "ipv6": False},
     ],
     "netns_router": [
         {
@@ -184,7 +192,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "ip_forward": True,
             "ipv6_forward": True,
             "rp_filter": 2,
-            "interfaces": [{"name": "nvtx0", "addresses": ["10.8.0.1/24"], "mtu": 1400, "up": True}],
+            "interfaces": [{"name": "nvtx0", "addresses": ["10.8.0.1/24"], "mtu": 1400, "up": True, "ipv6": True}],
             "routes": [{"destination": "10.7.0.0/16", "via": "10.8.0.9", "interface": "nvtx0", "metric": 9}],
             "sysctls": {"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.ip_default_ttl": 65},
         },

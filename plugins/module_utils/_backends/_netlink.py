@@ -49,10 +49,13 @@ class Netlink(_netlink_rules.Rules):
                 found[namespace, name] = [address.local for address in self.addresses(namespace, name)]
         _announce.announce(found)
 
-    def create_namespace(self, namespace: str, owner: str) -> None:
-        """Make a namespace whose lo is up and bears the owner's mark."""
+    def create_namespace(self, namespace: str, owner: str, parameters: Mapping[str, str]) -> None:
+        """Make a namespace whose lo is up and bears the owner's mark, with those parameters that the kernel has."""
 
         def prepare() -> None:
+            for key, value in parameters.items():
+                if self.read_sysctls(None, [key])[key] is not None:
+                    self.write_sysctl(None, key, value)
             handle = _netlink_read.Handle(self.library.IPRoute, None)
             try:
                 handle.netlink.link("set", index=1, state="up", ifalias=_netlink_model.MARK + owner)
@@ -144,7 +147,10 @@ class Netlink(_netlink_rules.Rules):
             )
 
     def set_link(self, namespace: _netlink_read.Namespace, name: str, **attributes: Any) -> None:
-        """Set any of mtu, mac, group, up, alias, tx_checksum and master, which is the name of a bridge, or empty."""
+        """Set any of mtu, mac, group, up, alias, tx_checksum, ipv6 and master, the name of a bridge, or empty.
+
+        IPv6 is switched before the link goes up, and after its MTU is set: with a new one the kernel may switch it on.
+        """
         request = _netlink_devices.creation(attributes)
         if "alias" in attributes:
             request["ifalias"] = attributes["alias"]
@@ -158,12 +164,22 @@ class Netlink(_netlink_rules.Rules):
                 _ethtool.set_tx_checksum(handle.ioctl, name, attributes["tx_checksum"])
             if "master" in attributes:
                 request["master"] = _index(handle, attributes["master"]) if attributes["master"] else 0
+            last = {"state": request.pop("state")} if "ipv6" in attributes and "state" in request else {}
             if request:
                 handle.netlink.link("set", index=_index(handle, name), **request)
+            if "ipv6" in attributes:
+                self._switch_ipv6(namespace, name, attributes["ipv6"])
+            if last:
+                handle.netlink.link("set", index=_index(handle, name), **last)
 
         if "mac" in attributes:
             self._moved.add((namespace, name))
         self.call(doing, namespace, send, {errno.EINVAL: "the device does not accept it; is the mtu in its range?"})
+
+    def _switch_ipv6(self, namespace: _netlink_read.Namespace, name: str, on: bool) -> None:
+        key = _sysctl.for_interface("ipv6", name, "disable_ipv6")
+        if on or self.read_sysctls(namespace, [key])[key] is not None:
+            self.write_sysctl(namespace, key, str(int(not on)))
 
     def add_address(self, namespace: _netlink_read.Namespace, name: str, cidr: str) -> None:
         """Add an address; that it is there already is fine.

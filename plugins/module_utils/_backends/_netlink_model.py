@@ -82,6 +82,7 @@ class Link:
     peer_nsid: Optional[int] = None  # where peer_index counts; None: in the same namespace
     peer: Optional[tuple[Optional[str], str]] = None  # namespace and name, of a predicted link
     tx_checksum: Optional[bool] = None  # None: not read yet
+    ipv6: Optional[bool] = None  # as tx_checksum
     upper: str = ""  # as master, and also when that is the device of Open vSwitch's kernel datapath
     isolated: bool = False  # as a port of a Linux bridge
     data: Mapping[str, Any] = field(default_factory=dict)  # the attributes of OF_KIND that the kernel shows

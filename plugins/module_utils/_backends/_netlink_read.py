@@ -194,6 +194,21 @@ class Reader:
             )
         )
 
+    def ipv6(self, namespace: Namespace, name: str) -> Optional[bool]:
+        """Tell whether IPv6 is on on a link, or None for one that is not there, or whose MTU is too small for IPv6.
+
+        What a link that is yet to be made will have is known of the root namespace only; another may be new itself. No
+        dump is made for this.
+        """
+        link = self.link(namespace, name) if namespace in self._snapshots else _netlink_model.Link(name, -1)
+        if link is None or link.ipv6 is not None:
+            return link.ipv6 if link is not None else None
+        if not link.index and namespace is not None:
+            return None
+        key = _sysctl.for_interface("ipv6", name if link.index else "default", "disable_ipv6")
+        value = self.read_sysctls(namespace, [key])[key]
+        return value == "0" if value is not None else None
+
     def peer(
         self, namespace: Namespace, link: _netlink_model.Link, guess: Namespace = None
     ) -> Optional[tuple[Namespace, _netlink_model.Link]]:
@@ -282,6 +297,17 @@ class Reader:
         self._drop_routes(namespace, name)
         snapshot = self._snapshot(namespace)
         snapshot.links[name] = replace(snapshot.links[name], up=False)
+
+    def predict_ipv6(self, namespace: Namespace, name: str, on: bool) -> None:
+        """Plan on with IPv6 on or off on a link; without it, its IPv6 addresses and routes go."""
+        snapshot = self._snapshot(namespace)
+        snapshot.links[name] = replace(snapshot.links[name], ipv6=on)
+        if not on:
+            addresses = self._all_addresses(namespace)
+            addresses[name] = [address for address in addresses.get(name, []) if ":" not in address.local]
+            snapshot.routes = [
+                route for route in self.routes(namespace) if route.interface != name or ":" not in route.destination
+            ]
 
     def predict_moved(
         self,

@@ -22,7 +22,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _o
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
 
 TABLES = {
-    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version"),
+    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version", "external_ids"),
     "Bridge": (
         *("name", "ports", "datapath_type", "fail_mode", "protocols", "controller", "stp_enable", "rstp_enable"),
         *("mcast_snooping_enable", "external_ids", "other_config"),

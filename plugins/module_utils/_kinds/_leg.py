@@ -18,7 +18,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 IPV6_MIN_MTU = 1280
 """Under it the kernel switches IPv6 off on an interface (RFC 8200, section 5)."""
 
-LINK_OPTIONS = ("mtu", "mac", "up")
+LINK_OPTIONS = ("mtu", "mac", "up", "ipv6")
 
 
 def _host_address(value: Any) -> str:
@@ -35,6 +35,7 @@ OPTIONS = {
     "mtu": _options.Option(type="int", canonical=values.mtu),
     "mac": _options.Option(canonical=values.mac),
     "up": _options.Option(type="bool"),
+    "ipv6": _options.Option(type="bool"),
 }
 
 
@@ -72,6 +73,9 @@ def observed(node: Node, namespace: Optional[str], link: _netlink_model.Link, li
         "mtu": link.mtu,
         "up": link.up,
     }
+    ipv6 = node.netlink.ipv6(namespace, link.name)
+    if link.index or ipv6 is not None:  # of one that is yet to be made it is not known
+        result["ipv6"] = bool(ipv6)
     return {**result, "mac": link.mac} if link.mac else result
 
 
@@ -82,7 +86,17 @@ def desired(have: Optional[Spec], want: Spec) -> Spec:
         both = {*own["addresses"], *(have or {}).get("addresses", ())}
         own["addresses"] = sorted(both, key=values.address_key)
     result = {**(have or {}), **own}
+    if (
+        "ipv6" not in own
+        and min(result.get("mtu", IPV6_MIN_MTU), (have or result).get("mtu", IPV6_MIN_MTU)) < IPV6_MIN_MTU
+    ):
+        result.pop("ipv6", None)  # it follows the MTU
     ipv6 = [address for address in result.get("addresses", ()) if values.family(address) == 6]
+    if ipv6 and own.get("ipv6") is False:
+        if "addresses" in own:
+            raise _errors.InvalidValue(f"the address {ipv6[0]} needs IPv6; set ipv6: true")
+        result["addresses"] = [address for address in result["addresses"] if values.family(address) == 4]
+        ipv6 = []
     if ipv6 and result.get("mtu", IPV6_MIN_MTU) < IPV6_MIN_MTU:
         raise _errors.InvalidValue(
             f"mtu {result['mtu']} is too small for the address {ipv6[0]}; IPv6 needs {IPV6_MIN_MTU}"
@@ -112,6 +126,8 @@ def link_operations(
     changes = link_changes(have, leg)
     if changes:
         attributes = {option: values["after"] for option, values in changes.items()}
+        if "mtu" in changes and "ipv6" in leg:  # with its MTU the kernel may switch IPv6 on
+            attributes["ipv6"] = leg["ipv6"]
         yield _engine.Operation(
             _engine.Stage.INTERFACE,
             f"configure{of}",

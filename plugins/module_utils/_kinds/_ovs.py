@@ -72,6 +72,12 @@ def detachment(node: Node, ports: Iterable[_ovsdb.Row], bridge: str) -> Iterable
         yield _engine.Operation(_engine.Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
 
 
+def devices(port: Mapping[str, Any]) -> list[str]:
+    """Return the network devices of the host that a declared port consists of."""
+    items = port["interfaces"] or [port]
+    return [item["name"] for item in items if item["type"] in (None, "system")]
+
+
 def is_virtual(port: _ovsdb.Row) -> bool:
     """Tell whether a port is a patch or a tunnel, which is no device of the datapath by itself."""
     return any(interface.type not in ("", "system", "internal") for interface in port.interfaces)

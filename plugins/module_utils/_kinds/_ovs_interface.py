@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -24,6 +24,7 @@ OPTIONS = {
     "ofport_request": _options.Option(type="int", canonical=values.integer(0, 65279)),
     "ingress_policing_rate": _options.Option(type="int", canonical=values.integer(0, 2**32 - 1)),
     "ingress_policing_burst": _options.Option(type="int", canonical=values.integer(0, 2**32 - 1)),
+    "ipv6": _options.Option(type="bool"),
 }
 
 DEFAULTS: Spec = {
@@ -51,10 +52,20 @@ def check(want: Spec) -> None:
         raise _errors.InvalidValue("mac can be set for type internal only; other interfaces bring their own")
     if want["type"] == "patch" and want["mtu"]:
         raise _errors.InvalidValue("a patch port has no mtu")
+    if want["type"] not in (None, "system") and want["ipv6"] is not None:
+        raise _errors.InvalidValue("ipv6 belongs to type system; other interfaces are no devices of the host")
 
 
-def observe(row: _ovsdb.Row) -> Spec:
-    """Return the options of an interface, with the canonical value of what was not requested."""
+def observe(node: Node, row: _ovsdb.Row) -> Spec:
+    """Return the options of an interface, with the canonical value of what was not requested.
+
+    A device that is not there has no IPv6.
+    """
+    columns = _columns(row)
+    return {**columns, "ipv6": _ipv6.is_on(node, row.name)} if columns["type"] == "system" else columns
+
+
+def _columns(row: _ovsdb.Row) -> Spec:
     return {
         "type": row.type or "system",
         "peer": row.options.get("peer", ""),
@@ -75,7 +86,28 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
         result["peer"] = ""
     if result["type"] != "internal":
         result["mac"] = ""
+    if result["type"] != "system":
+        if want.get("ipv6") is not None:
+            raise _errors.InvalidValue(f"ipv6 belongs to type system, and {name} is of type {result['type']}")
+        result.pop("ipv6", None)
+    else:
+        result.setdefault("ipv6", _ipv6.is_used(node, name) or _ipv6.is_declared(node, name))
     return result
+
+
+def ipv6_operations(node: Node, have: Optional[Spec], desired: Spec) -> Iterable[_engine.Operation]:
+    """Return what switches IPv6 of the devices of a port on or off, and gives it back to those that leave it."""
+    items = desired.get("interfaces") or [desired]
+    names = {item["name"] for item in items if "ipv6" in item}
+    yield from _ipv6.returning(node, sorted(devices(have) - names) if have else ())
+    for item in items:
+        if "ipv6" in item and _ipv6.is_on(node, item["name"]) != item["ipv6"]:
+            yield from _ipv6.switching(node, item["name"], item["ipv6"])
+
+
+def devices(have: Spec) -> set[str]:
+    """Return the devices of the host that a port consists of."""
+    return {item["name"] for item in have.get("interfaces") or [have] if item["type"] == "system"}
 
 
 def write(batch: _ovsdb.Batch, name: str, spec: Spec, current: Iterable[_ovsdb.Row]) -> _ovsdb.Row:
@@ -85,7 +117,7 @@ def write(batch: _ovsdb.Batch, name: str, spec: Spec, current: Iterable[_ovsdb.R
         row = batch.insert("Interface", name=name)
         have = DEFAULTS
     else:
-        have = observe(row)
+        have = _columns(row)
     if spec["type"] != have["type"]:
         row.type = spec["type"]
     if spec["peer"] != have["peer"]:

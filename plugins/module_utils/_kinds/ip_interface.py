@@ -69,6 +69,8 @@ class IpInterface(_engine.Kind):
             if want["routes"]:
                 raise _errors.InvalidValue("routes need an interface that is up; set up: true")
             result["routes"] = []  # the kernel drops them
+        elif want["ipv6"] is False and want["routes"] is None:
+            result["routes"] = [route for route in result["routes"] if values.family(route["destination"]) == 4]
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:

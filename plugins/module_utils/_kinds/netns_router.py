@@ -9,7 +9,7 @@ Source of the parameters: kernel documentation, networking/ip-sysctl.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Optional, cast
 
@@ -27,6 +27,13 @@ _OWN_OPTION = {
     "rp_filter": re.compile(r"net\.ipv4\.conf\.[^.]+\.rp_filter"),
 }
 _PARAMETERS = (*_FORWARDING, "rp_filter", "sysctls")
+_NEW: Mapping[str, str] = {
+    **{f"net.ipv4.conf.{of}.{way}_redirects": "0" for of in ("all", "default") for way in ("accept", "send")},
+    **{f"net.ipv6.conf.default.{key}": "0" for key in ("accept_ra", "autoconf", "accept_redirects")},
+}
+"""Parameters of a new namespace: what others on a segment say changes neither addresses, routes nor the MTU."""
+
+_OF_NEW_INTERFACES = re.compile(r"net\.ipv[46]\.conf\.default\..+")
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 _OF_INTERFACE = re.compile(r"(net\.ipv[46]\.(?:conf|neigh))\.([^.]+)\.(.+)")
 
@@ -122,8 +129,9 @@ class NetnsRouter(_engine.Kind):
         if want["routes"] is not None:
             _check_routes(node, want["name"], legs, want["routes"])
         else:
-            down = [name for name, leg in legs.items() if leg.get("up") is False]  # the kernel drops their routes
-            result["routes"] = [route for route in result.get("routes", ()) if route["interface"] not in down]
+            result["routes"] = [
+                route for route in result.get("routes", ()) if _carries(legs.get(route["interface"], {}), route)
+            ]
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
@@ -143,7 +151,7 @@ class NetnsRouter(_engine.Kind):
             yield _engine.Operation(
                 _engine.Stage.NAMESPACE,
                 "create",
-                lambda: node.netlink.create_namespace(name, node.settings.owner),
+                lambda: node.netlink.create_namespace(name, node.settings.owner, _of_new(desired)),
                 predict=lambda: node.netlink.predict_namespace(name, True),
             )
         elif not have["lo"]:
@@ -195,6 +203,11 @@ def _legs(node: Node, namespace: str, wanted: Optional[list[Spec]]) -> list[Spec
     ]
 
 
+def _carries(leg: Spec, route: Spec) -> bool:
+    """Tell whether a leg keeps a route through it: the kernel drops those of one that is down or without IPv6."""
+    return leg.get("up") is not False and (leg.get("ipv6") is not False or values.family(route["destination"]) == 4)
+
+
 def _by_name(legs: Iterable[Spec]) -> dict[str, Spec]:
     return {leg["name"]: leg for leg in legs}
 
@@ -232,7 +245,7 @@ def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec)
     def predict() -> None:
         if link is not None:
             node.netlink.predict_no_link(None, name)
-            node.netlink.predict_link(namespace, replace(link, **attributes, master=""))
+            node.netlink.predict_link(namespace, replace(link, **{"ipv6": None, **attributes}, master=""))
 
     yield _engine.Operation(_engine.Stage.INTERFACE, f"move {name} in", move, predict=predict)
 
@@ -277,6 +290,12 @@ def _parameters(node: Node, namespace: str, want: Spec) -> Spec:
     if want["sysctls"] is not None:
         result["sysctls"] = {key: value for key in wanted for value in [found[key]] if value is not None}
     return result
+
+
+def _of_new(desired: Spec) -> Spec:
+    """Return what a new namespace has from its first moment on, so that no interface comes up with anything else."""
+    given = desired.get("sysctls") or {}
+    return {**_NEW, **{key: value for key, value in given.items() if _OF_NEW_INTERFACES.fullmatch(key)}}
 
 
 def _require_parameters(node: Node, namespace: Optional[str], parameters: Spec) -> None:

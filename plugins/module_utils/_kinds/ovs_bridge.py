@@ -13,11 +13,12 @@ from typing import Any, Optional, cast
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 _PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15")
+_LEAST_MACS, _MOST_MACS = 10, 1_000_000
 _FAKE_OPTIONS = {"name", "parent", "vlan", "external_ids"}
 _COLUMNS = {
     "datapath_type": "datapath_type",
@@ -27,7 +28,8 @@ _COLUMNS = {
     "rstp": "rstp_enable",
     "mcast_snooping": "mcast_snooping_enable",
 }
-_CONFIG_OPTIONS = {"hwaddr": "hwaddr", "datapath_id": "datapath-id"}  # option: key of Bridge.other_config
+# Option: key of Bridge.other_config.
+_CONFIG_OPTIONS = {"hwaddr": "hwaddr", "datapath_id": "datapath-id", "mac_table_size": "mac-table-size"}
 
 # Canonical values of a real bridge on which nothing was ever set (ovs-vswitchd.conf.db(5)).
 _DEFAULTS: Spec = {
@@ -38,6 +40,7 @@ _DEFAULTS: Spec = {
     "controllers": [],
     "datapath_id": "",
     "hwaddr": "",
+    "mac_table_size": 0,
     "stp": False,
     "rstp": False,
     "mcast_snooping": False,
@@ -58,6 +61,14 @@ def _datapath_id(value: str) -> str:
     if text and not re.fullmatch("[0-9a-f]{16}", text):
         raise ValueError(f"must be 16 hexadecimal digits, not {values.shown(value)}")
     return text
+
+
+def _mac_table_size(value: Any) -> int:
+    """Return a size in the range of ovs-vswitchd, which takes the nearest one for others; 0 is its own choice."""
+    size: int = values.integer(0, _MOST_MACS)(value)
+    if 0 < size < _LEAST_MACS:
+        raise ValueError(f"must be 0, or from {_LEAST_MACS} to {_MOST_MACS}, not {size}")
+    return size
 
 
 def _controllers(targets: Any) -> list[str]:
@@ -92,6 +103,7 @@ class OvsBridge(_engine.Kind):
         "controllers": _options.Option(type="list", elements="str", canonical=_controllers),
         "datapath_id": _options.Option(canonical=_datapath_id),
         "hwaddr": _options.Option(canonical=lambda mac: mac and values.mac(mac)),
+        "mac_table_size": _options.Option(type="int", canonical=_mac_table_size),
         "stp": _options.Option(type="bool"),
         "rstp": _options.Option(type="bool"),
         "mcast_snooping": _options.Option(type="bool"),
@@ -160,6 +172,7 @@ class OvsBridge(_engine.Kind):
         if desired is None:
             have = cast(Spec, have)  # not both are None
             change, action = _delete(have, _declared_ports(node)), "delete"
+            yield from _ipv6.returning(node, _devices_that_go(node, have))
         elif have is None:
             change, action = _create(desired, node.settings.owner), "create"
             order = 1 if desired.get("parent") else 0
@@ -231,12 +244,25 @@ def _observed(bridge: _ovsdb.Row) -> Spec:
         "controllers": sorted(row.target for row in bridge.controller),
         "datapath_id": config.pop("datapath-id", ""),
         "hwaddr": config.pop("hwaddr", ""),
+        "mac_table_size": _size(config.pop("mac-table-size", "")),
         "stp": bridge.stp_enable,
         "rstp": bridge.rstp_enable,
         "mcast_snooping": bridge.mcast_snooping_enable,
         "external_ids": _ovs.without_marks(bridge.external_ids),
         "other_config": config,
     }
+
+
+def _size(text: str) -> int:
+    """Return the size of the MAC table that ovs-vswitchd makes of what is written, 0 for its own choice."""
+    return min(max(int(text), _LEAST_MACS), _MOST_MACS) if text.isdigit() else 0
+
+
+def _devices_that_go(node: Node, bridge: Spec) -> list[str]:
+    """Return the devices of the ports that are lost together with a bridge, but by no resource of their own."""
+    row = node.ovsdb.find("Bridge", bridge["name"])
+    ports = [port for port in (row.ports if row is not None else ()) if not node.removed("ovs_port_vlan", port.name)]
+    return sorted(interface.name for port in ports for interface in port.interfaces)
 
 
 def _create(desired: Spec, owner: str) -> _ovsdb.Change:
@@ -321,6 +347,6 @@ def _write(batch: _ovsdb.Batch, options: Spec, bridge: _ovsdb.Row) -> None:
 
 def _config(options: Spec, config: dict[str, str]) -> dict[str, str]:
     """Return Bridge.other_config with the options laid over it."""
-    own = {key: options.get(option, config.get(key, "")) for option, key in _CONFIG_OPTIONS.items()}
+    own = {key: str(options.get(option, config.get(key)) or "") for option, key in _CONFIG_OPTIONS.items()}
     others = options.get("other_config", {key: value for key, value in config.items() if key not in own})
     return {**others, **{key: value for key, value in own.items() if value}}

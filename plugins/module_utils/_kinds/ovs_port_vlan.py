@@ -14,7 +14,7 @@ from typing import Any, Optional, cast
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs_interface as interface
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
@@ -90,7 +90,7 @@ class OvsPortVlan(_engine.Kind):
         fake = _ovs.fake_bridge(node, want["bridge"]) if want["bridge"] else None
         if fake is not None and node.ovsdb.bridge_of(fake.name) == bridge and fake.tag == port.tag:
             spec["bridge"] = fake.name
-        interfaces = [{"name": row.name, **interface.observe(row)} for row in port.interfaces]
+        interfaces = [{"name": row.name, **interface.observe(node, row)} for row in port.interfaces]
         if len(interfaces) == 1 and interfaces[0]["name"] == want["name"]:
             spec.update(interfaces[0])
         else:
@@ -129,11 +129,15 @@ class OvsPortVlan(_engine.Kind):
         changes = _engine.differences(have, desired)
         if desired is None:
             have = cast(Spec, have)  # not both are None
+            yield from _ipv6.returning(node, sorted(interface.devices(have)))
             row = node.ovsdb.bridge_of(have["name"])
             if row.name == have["name"] or _ovs.fake_bridge(node, have["name"]) is not None:
                 raise _errors.Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
             change, action, order = _remove(have["name"]), "delete", 0
         else:
+            yield from interface.ipv6_operations(node, have, desired)
+            if set(changes) == {"ipv6"}:
+                return
             bridge, action, order = _real_bridge(node, desired["bridge"]), "update" if have else "create", 2
             options = set(changes) if have else set(desired)
             if have is not None and bridge != node.ovsdb.bridge_of(have["name"]).name:
@@ -266,12 +270,12 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
     if want["interfaces"] is None and not old:
         if bond_options:
             raise _errors.InvalidValue(f"{', '.join(bond_options)} belongs to a bond; list its interfaces")
-        single = {name: present[name] for name in interface.OPTIONS} if have else None
+        single = {name: present[name] for name in interface.OPTIONS if name in present} if have else None
         return interface.desired(node, port, port, single, want)
     if want["interfaces"] is None and any(want[name] is not None for name in interface.OPTIONS):
         raise _errors.Conflict(f"it is a bond of {', '.join(old)}; set options of an interface in the list interfaces")
     if "interfaces" not in present and have:
-        old[port] = {"name": port, **{name: present[name] for name in interface.OPTIONS}}
+        old[port] = {"name": port, **{name: present[name] for name in interface.OPTIONS if name in present}}
     items = want["interfaces"] if want["interfaces"] is not None else list(old.values())
     return {
         "interfaces": [

@@ -9,13 +9,14 @@ The kernel removes both ends together, so half a pair is one whose other end was
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -25,6 +26,7 @@ _END = {
     "up": _options.Option(type="bool"),
     "master": _options.Option(canonical=lambda name: name and values.interface_name(name)),
     "tx_checksum": _options.Option(type="bool"),
+    "ipv6": _options.Option(type="bool"),
 }
 _PEER = {
     "name": _options.Option(required=True, canonical=values.interface_name),
@@ -107,7 +109,8 @@ class VethPair(_engine.Kind):
         if pair is not None:
             _require_ours_unless_in_place(node, pair, want)
         old = have if have is not None and not have["unfinished"] else {"peer": {}}
-        return {**_desired(old, want), "peer": _desired(old["peer"], want["peer"]), "unfinished": False}
+        near, far = _desired(node, old, want), _desired(node, old["peer"], want["peer"])
+        return {**near, "peer": far, "unfinished": False}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """A pair is made, changed and removed as a whole; the userspace datapath is told of a new device."""
@@ -231,19 +234,35 @@ def _observed(node: Node, end: Optional[End]) -> Spec:
         "up": link.up,
         "master": link.master,
         "tx_checksum": node.netlink.tx_checksum(end.namespace, link),
+        "ipv6": bool(node.netlink.ipv6(end.namespace, link.name)),
     }
     return {**result, "mac": link.mac} if link.mac else result
 
 
-def _desired(have: Spec, want: Spec) -> Spec:
-    """Return an end as it will be. One that comes back to its place was shut down by the move, and goes up."""
+def _desired(node: Node, have: Spec, want: Spec) -> Spec:
+    """Return an end as it will be. One that comes back to its place was shut down by the move, and goes up.
+
+    IPv6 is as the namespace has it for new links, but off on a port of Open vSwitch, which must have no address.
+    """
     own = {key: value for key, value in want.items() if key in _END and value is not None}
     old = {key: value for key, value in have.items() if key in _END}
     if "name" in have and _place(have) != _place(want):
         del old["up"]
         if have.get("namespace") != want.get("namespace"):  # which its bridge does not follow
             del old["master"]
-    return {**_identity(want), **_DEFAULTS, **old, **own}
+            old.pop("ipv6", None)
+    if min(end.get("mtu", _leg.IPV6_MIN_MTU) for end in (have, own)) < _leg.IPV6_MIN_MTU:
+        old.pop("ipv6", None)  # it follows the MTU
+    new = {"ipv6": False} if "name" not in have and _is_port(node, want) else {}
+    return {**_identity(want), **_DEFAULTS, **new, **old, **own}
+
+
+def _is_port(node: Node, end: Spec) -> bool:
+    """Tell whether an end is, or will be, a port on the userspace datapath."""
+    if end["namespace"] is not None:
+        return False
+    declared = any(end["name"] in _ovs.devices(port) for port in node.declarations("ovs_port_vlan"))
+    return declared or node.ovsdb.on_userspace_datapath(end["name"])
 
 
 def _require_namespace(node: Node, namespace: Optional[str]) -> None:
@@ -308,7 +327,7 @@ def _create(node: Node, desired: Spec) -> None:
     group = {"group": _netlink_model.unfinished_group(node.settings.owner)}
     node.netlink.add_veth(*_place(desired), *_place(peer), {**near, **group}, {**far, **group})
     for end, attributes in ((peer, far), (desired, near)):
-        rest = {key: attributes[key] for key in ("up", "master", "tx_checksum") if attributes[key] != _FRESH[key]}
+        rest = {key: value for key, value in attributes.items() if key in _FRESH and value != _FRESH[key]}
         node.netlink.set_link(*_place(end), **{**_mark(node), **rest})
 
 
@@ -316,12 +335,15 @@ def _mark(node: Node) -> dict[str, Any]:
     return {"alias": _netlink_model.MARK + node.settings.owner, "group": 0}
 
 
-_FRESH: Spec = {"up": False, "master": "", "tx_checksum": True}  # as the kernel makes an end
+# As the kernel makes an end; IPv6 is as the namespace has it for new links.
+_FRESH: Spec = {"up": False, "master": "", "tx_checksum": True, "ipv6": None}
 
 
 def _update(node: Node, have: Spec, desired: Spec) -> None:
     for old, new in ((have, desired), (have["peer"], desired["peer"])):
         attributes = {key: value for key, value in _attributes(new).items() if old.get(key) != value}
+        if "mtu" in attributes and "ipv6" in new:  # with its MTU the kernel may switch IPv6 on
+            attributes["ipv6"] = new["ipv6"]
         if have["unfinished"]:
             attributes.update(_mark(node))
         if _place(old) != _place(new):
@@ -350,12 +372,11 @@ def _predict(node: Node, have: Optional[Spec], desired: Spec) -> None:
     for old, new, other in ends:
         if old is not None:
             alias = _predict_moved(node, old, new)
-        node.netlink.predict_link(
-            new.get("namespace"),
-            _netlink_model.Link(
-                kind="veth", alias=alias, peer=_place(other), **{"name": new["name"], **_attributes(new)}
-            ),
-        )
+        known = node.netlink.link(*_place(new)) if old is not None and _place(old) == _place(new) else None
+        link = replace(known or _netlink_model.Link(new["name"], kind="veth"), alias=alias, group=0, peer=_place(other))
+        node.netlink.predict_link(new.get("namespace"), replace(link, **_attributes(new)))
+        if old is not None and old.get("ipv6") and new.get("ipv6") is False:
+            node.netlink.predict_ipv6(*_place(new), False)
 
 
 def _predict_moved(node: Node, old: Spec, new: Spec) -> str:

@@ -129,12 +129,49 @@ def test_the_router_stands_on_its_node_only() -> None:
 def test_router() -> None:
     router = named(build(sample(), "network1"), "netns_router", "nv-r1")
     assert router["interfaces"] == [
-        {"name": "gw-blue", "addresses": ["10.0.10.254/24"], "up": True},
-        {"name": "ex-r1", "addresses": ["203.0.113.10/24"], "up": True},
+        {"name": "gw-blue", "addresses": ["10.0.10.254/24"], "up": True, "ipv6": False},
+        {"name": "ex-r1", "addresses": ["203.0.113.10/24"], "up": True, "ipv6": False},
     ]
     assert router["routes"] == [{"destination": "0.0.0.0/0", "via": "203.0.113.1", "interface": "ex-r1"}]
     assert (router["ip_forward"], router["ipv6_forward"], router["rp_filter"]) == (True, False, 1)
-    assert router["sysctls"] == {"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.all.arp_announce": "2"}
+    parameters = router["sysctls"]
+    assert (parameters["net.ipv4.conf.all.arp_ignore"], parameters["net.ipv4.conf.all.arp_announce"]) == ("1", "2")
+    for interface in ("all", "default", "gw-blue", "ex-r1"):
+        assert parameters[f"net.ipv4.conf.{interface}.accept_redirects"] == "0"
+        assert parameters[f"net.ipv4.conf.{interface}.send_redirects"] == "0"
+    assert parameters["net.ipv6.conf.default.accept_ra"] == "0"
+    assert parameters["net.ipv6.conf.default.disable_ipv6"] == "1"
+
+
+def test_frames_to_the_tunnel_endpoint_are_dropped_on_all_bridges_but_its_own() -> None:
+    resources = build(sample(), "network1")
+    sets = {item["bridge"]: item["flows"] for item in of_kind(resources, "ovs_flow")}
+    drop = ["priority=65535,dl_dst=02:00:00:00:01:01 actions=drop"]
+    assert sets == {"br-int": drop, "br-tun": drop, "br-ex": drop}
+    facts = facts_of(NODES, datapath_types=("system",))
+    assert of_kind(build(sample(), "network1", facts), "ovs_flow") == []
+
+
+def test_no_port_has_ipv6() -> None:
+    resources = build(sample(), "network1")
+    ports = [item for item in of_kind(resources, "ovs_port_vlan") if item.get("type") != "patch"]
+    assert {item["name"]: item["ipv6"] for item in ports} == dict.fromkeys(("eth1", "eth2", "rl-blue", "xl-r1"), False)
+    assert {item["ipv6"] for item in of_kind(resources, "veth_pair")} == {False}
+    own = {item["name"]: item.get("ipv6") for item in of_kind(resources, "ip_interface")}
+    assert {name: own.get(name) for name in ("br-int", "br-tun", "br-ex")} == dict.fromkeys(
+        ("br-int", "br-tun", "br-ex"), False
+    )
+
+
+def test_a_bridge_with_an_address_of_the_host_keeps_its_ipv6() -> None:
+    facts = facts_of(NODES)
+    facts["network1"]["interfaces"]["br-ex"] = {"addresses": ["198.51.100.7/24"], "mtu": 1500, "mac": "", "up": True}
+    resources = build(sample(), "network1", facts)
+    assert "br-ex" not in [item["name"] for item in of_kind(resources, "ip_interface")]
+
+
+def test_bridges_learn_as_many_macs_as_neutrons() -> None:
+    assert {item["mac_table_size"] for item in of_kind(build(sample(), "network1"), "ovs_bridge")} == {50_000}
 
 
 def test_legs_compute_their_checksums_and_carry_the_mtu() -> None:
@@ -224,7 +261,7 @@ def test_an_isolated_network_has_its_dhcp_server_in_a_namespace_of_its_own() -> 
     document = changed(sample(), {"fabric_networks[1]": ISOLATED})
     resources = build(document, "compute2")
     namespace = named(resources, "netns_router", "dhcp-red")
-    assert namespace["interfaces"] == [{"name": "dh-red", "addresses": ["10.0.20.1/24"], "up": True}]
+    assert namespace["interfaces"] == [{"name": "dh-red", "addresses": ["10.0.20.1/24"], "up": True, "ipv6": False}]
     assert (namespace["routes"], namespace["ip_forward"]) == ([], False)
     dhcp = named(resources, "dnsmasq_netns", "red")
     assert (dhcp["namespace"], dhcp["interface"]) == ("dhcp-red", "dh-red")

@@ -137,7 +137,7 @@ def test_a_node_may_have_another_uplink() -> None:
     case = changed(document(flat()), own)
     for node, nic in (("compute1", "eth1"), ("compute2", "eth2")):
         resources = build(case, node, facts)
-        assert [item["name"] for item in of_kind(resources, "ip_interface")] == [nic]
+        assert [item["name"] for item in of_kind(resources, "ip_interface")] == ["br-int", "br-ex", nic]
         guest = compile_node(case, node, facts, NODES)["guests"][0]
         assert guest["interfaces"][0]["mtu"] == 1400  # the least of all uplinks
 
@@ -149,9 +149,9 @@ def test_a_bond_is_one_port_of_several_nics() -> None:
     facts["compute2"]["interfaces"]["eth3"] = facts["compute2"]["interfaces"]["eth2"]
     resources = build(case, "compute1", facts)
     bond = named(resources, "ovs_port_vlan", "bond-office")
-    assert bond["interfaces"] == [{"name": "eth2"}, {"name": "eth3"}]
+    assert bond["interfaces"] == [{"name": "eth2", "ipv6": False}, {"name": "eth3", "ipv6": False}]
     assert (bond["bond_mode"], bond["lacp"], bond["trunks"]) == ("balance-slb", "passive", [0])
-    assert [item["name"] for item in of_kind(resources, "ip_interface")] == ["eth2", "eth3"]
+    assert [item["name"] for item in of_kind(resources, "ip_interface")] == ["br-int", "br-ex", "eth2", "eth3"]
 
 
 def test_a_linux_bridge_is_joined_by_a_veth() -> None:
@@ -162,7 +162,7 @@ def test_a_linux_bridge_is_joined_by_a_veth() -> None:
     pair = named(resources, "veth_pair", "lp-office")
     assert (pair["peer"]["name"], pair["peer"]["master"], pair["peer"]["tx_checksum"]) == ("lb-office", "br0", False)
     assert port(resources, "lp-office") == ("br-ex", "trunk", None, [0])
-    assert of_kind(resources, "ip_interface") == []
+    assert [item["name"] for item in of_kind(resources, "ip_interface")] == ["br-int", "br-ex"]
 
 
 def test_a_trunk_uplink_may_carry_networks_with_a_router() -> None:

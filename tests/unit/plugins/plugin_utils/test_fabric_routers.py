@@ -86,7 +86,7 @@ def test_one_leg_may_carry_all_networks() -> None:
     links = {item["name"]: (item["parent"], item["vlan"], item["mtu"]) for item in of_kind(resources, "link_vlan")}
     assert links == {"gw-blue": ("tk-r1", 10, 1446), "gw-red": ("tk-r1", 20, 1446), "gw-green": ("tk-r1", 30, 1400)}
     interfaces = {item["name"]: item for item in named(resources, "netns_router", "nv-r1")["interfaces"]}
-    assert interfaces["tk-r1"] == {"name": "tk-r1", "addresses": [], "up": True}
+    assert interfaces["tk-r1"] == {"name": "tk-r1", "addresses": [], "up": True, "ipv6": False}
     assert interfaces["gw-red"]["addresses"] == ["10.0.20.1/24", "fd00:20::1/64"]
     assert [item["name"] for item in of_kind(resources, "veth_pair")] == ["rt-r1", "xl-r1"]
 

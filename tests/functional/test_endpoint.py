@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nobody but the nodes themselves can put a frame into a tunnel's end (userspace datapath).
+
+The frames are those of an attack: from a guest's port, and from each physical network, to the MAC and IP address of the
+node's tunnel endpoint, with the fabric's key and a frame inside. They are looked for in each network of the node.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fabric_node
+import pytest
+from engine import apply, column, output
+from fabric_node import NICS, nics, run
+from netlink_node import ip
+from wire_frames import BROADCAST, MARKED, TUNNEL_PORTS, Place, delivered, ethernet, tunnelled
+
+KINDS = ("vxlan", "geneve", "gre")
+GUEST, INSIDE = "tap-vm3", "nvtvm3"
+SENDERS: list[Place] = [(None, INSIDE), (None, "nvtexp"), (None, "nvtphp")]
+PLACES: list[Place] = [*SENDERS, (None, "nvtulp"), ("nv-r1", "gw-blue"), ("nv-r1", "ex-r1")]
+SOURCES = ("192.0.2.2", "192.0.2.1", "192.0.2.9")  # another node, this one, nobody
+INNER_VLANS: tuple[tuple[int, ...], ...] = ((), (10,), (20,), (200,), (4094,), (10, 20))
+OUTER_VLANS: tuple[tuple[int, ...], ...] = ((), (20,), (200,), (10,))
+UNDERLAY_MAC = "02:00:00:00:00:10"
+nic = pytest.fixture(nics)
+
+
+@pytest.fixture(params=KINDS)
+def tunnels(nic: None, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Have a built node and a guest on its port; the kind of its tunnels."""
+    kind = str(request.param)
+    try:
+        run(fabric_node.resources(told=fabric_node.document(kind)))
+        ip("link", "add", GUEST, "type", "veth", "peer", "name", INSIDE)
+        Path(f"/proc/sys/net/ipv6/conf/{GUEST}/disable_ipv6").write_text("1", encoding="ascii")
+        for name in (GUEST, INSIDE):
+            ip("link", "set", name, "up")
+        wait_for(lambda: has_port_number(GUEST))
+        yield kind
+    finally:
+        ip("link", "delete", GUEST, check=False)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.1)
+
+
+def has_port_number(name: str) -> bool:
+    number = column("Interface", name, "ofport")
+    return isinstance(number, int) and number > 0
+
+
+def attack(kind: str) -> dict[Place, list[bytes]]:
+    """Return the frames that each sender sends."""
+    frames = []
+    for source in SOURCES:
+        for inner in INNER_VLANS:
+            for outer in OUTER_VLANS:
+                name = f"{source} {inner} in {outer}".encode()
+                frame = ethernet("02:00:00:00:66:01", BROADCAST, MARKED, name, *inner)
+                packet = tunnelled(kind, 1, source, "192.0.2.1", frame)
+                frames.append(ethernet("02:00:00:00:66:02", UNDERLAY_MAC, 0x0800, packet, *outer))
+    return dict.fromkeys(SENDERS, frames)
+
+
+def give_ports_addresses() -> None:
+    """Switch IPv6 on on the ports by hand, and wait for the link-local addresses."""
+    names = ("rl-blue", "xl-r1", "nvtex", "nvtph", GUEST)
+    for name in names:
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("0", encoding="ascii")
+    for name in names:
+        wait_for(partial(has_address, name))
+
+
+def has_address(name: str) -> bool:
+    return "fe80" in json.dumps(ip("address", "show", "dev", name))
+
+
+def lose_flows() -> None:
+    for bridge in ("br-int", "br-tun", "br-ex"):
+        output("ovs-ofctl", "del-flows", bridge, f"dl_dst={UNDERLAY_MAC}")
+
+
+def decapsulating(kind: str) -> list[str]:
+    """Return the ports of all bridges but the underlay's from which such a packet would be decapsulated."""
+    transport, port_number = (
+        ("udp", f",udp_dst={TUNNEL_PORTS[kind]}") if kind in TUNNEL_PORTS else ("ip,nw_proto=47", "")
+    )
+    found = []
+    for bridge in output("ovs-vsctl", "list-br").split():
+        for port in output("ovs-vsctl", "list-ports", bridge).split() if bridge != "br-phy" else ():
+            number = column("Interface", port, "ofport")
+            for vlan in ("", ",dl_vlan=20", ",dl_vlan=200"):
+                flow = f"in_port={number}{vlan},dl_src=02:00:00:00:66:02,dl_dst={UNDERLAY_MAC},{transport}"
+                addresses = "nw_src=192.0.2.2,nw_dst=192.0.2.1,nw_ttl=64"
+                traced = output("ovs-appctl", "ofproto/trace", bridge, f"{flow},{addresses}{port_number}")
+                if "tnl_pop" in traced.rpartition("Datapath actions")[2]:
+                    found.append(f"{bridge} {port}{vlan}")
+    return found
+
+
+def addressed_ports() -> list[str]:
+    """Return the ports of all bridges but the underlay's, and the bridges' own, that have an address."""
+    links = {item["ifname"]: item["addr_info"] for item in ip("address", "show")}
+    bridges = output("ovs-vsctl", "list-br").split()
+    names = [name for bridge in bridges for name in (bridge, *output("ovs-vsctl", "list-ports", bridge).split())]
+    return [name for name in names if name != "br-phy" and links.get(name)]
+
+
+def test_no_frame_gets_into_a_tunnels_end(tunnels: str) -> None:
+    frames = attack(tunnels)
+    assert addressed_ports() == []
+    assert decapsulating(tunnels) == []
+    assert delivered(frames, PLACES) == {}
+    lose_flows()  # as a restart of Open vSwitch does: the ports without addresses hold alone
+    assert decapsulating(tunnels) == []
+    assert delivered(frames, PLACES) == {}
+    give_ports_addresses()  # With both gone the attack works, so this test would see it.
+    assert decapsulating(tunnels) != []
+    assert delivered(frames, PLACES) != {}
+    told = fabric_node.resources(told=fabric_node.document(tunnels))
+    planned = {(item["kind"], item["name"].partition("/")[0]) for item in run(told, check=True).operations}
+    assert planned == {
+        *(("ovs_flow", bridge) for bridge in ("br-int", "br-tun", "br-ex")),
+        *(("ovs_port_vlan", port) for port in ("nvtex", "nvtph", GUEST)),
+        *(("veth_pair", port) for port in ("rl-blue", "xl-r1")),
+    }
+    flows = [item for item in told if "ovs_flow" in item]
+    run_only(flows)  # the flows hold alone, too
+    assert addressed_ports() != []
+    assert decapsulating(tunnels) == []
+    assert delivered(frames, PLACES) == {}
+    run(told)
+    assert addressed_ports() == []
+    assert run(told, check=True).operations == []
+    assert delivered(frames, PLACES) == {}
+
+
+def run_only(resources: list[dict[str, Any]]) -> None:
+    """Apply these and leave everything else as it is."""
+    apply(resources, owner=fabric_node.OWNER)
+
+
+def test_bridges_forward_as_before(tunnels: str) -> None:
+    """The flows take nothing but those frames: an ordinary bridge keeps its NORMAL, beside others' flows."""
+    for bridge in ("br-int", "br-tun", "br-ex"):
+        assert column("Bridge", bridge, "fail_mode") in ("standalone", [])
+        shown = output("ovs-ofctl", "dump-flows", bridge)
+        assert re.search(r"priority=0 actions=NORMAL", shown), shown
+        assert "priority=65535" in shown
+    frame = ethernet("02:00:00:00:66:03", BROADCAST, MARKED, b"hello")
+    assert delivered({(None, "nvtexp"): [frame]}, PLACES) == {("nv-r1", "ex-r1"): {b"hello"}}
+    tagged = ethernet("02:00:00:00:66:04", BROADCAST, MARKED, b"office", 200)
+    assert delivered({(None, "nvtphp"): [tagged]}, PLACES) == {(None, INSIDE): {b"office"}}
+
+
+def test_a_nic_gets_its_ipv6_back(nic: None) -> None:
+    def ipv6_is_on(name: str) -> bool:
+        return Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").read_text(encoding="ascii").strip() == "0"
+
+    assert all(ipv6_is_on(name) for name in NICS)
+    run(fabric_node.resources())
+    assert not any(ipv6_is_on(name) for name in NICS)
+    assert run(fabric_node.resources(), check=True).operations == []
+    run(fabric_node.resources("absent"), keep=False)
+    assert all(ipv6_is_on(name) for name in NICS)
+    shown = subprocess.run(["ovs-vsctl", "get", "Open_vSwitch", ".", "external_ids"], capture_output=True, check=True)
+    assert b"ipv6" not in shown.stdout
