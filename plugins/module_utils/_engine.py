@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Callable, ClassVar, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options, _values
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _errors, _options, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -105,6 +105,10 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[Operation]:
         """Return what leads from ``have`` to ``desired``; None on either side means absent."""
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """Return the interfaces that the operations take, move, strip or shut: none may carry Ansible's connection."""
+        return ()
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Return what the system itself reports to be wrong with a present object."""
@@ -308,6 +312,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
         item.after = item.desired
         if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
+            _carrier.require_undisturbed(node, item.kind.disturbs(node, have, item.desired))
     except (_errors.Conflict, _errors.InvalidValue) as error:
         raise type(error)(f"{item.title}: {error}") from error
     for operation in item.operations:

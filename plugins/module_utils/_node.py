@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, TextIO
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection, _files, _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
@@ -109,6 +109,11 @@ class Node:
         from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
         return Systemd(self.settings.timeout)
+
+    @cached_property
+    def connections(self) -> Optional[list[_connection.Ends]]:
+        """The connections of which one started this run; None: there is one that cannot be told; empty: none."""
+        return _connection.connections()
 
     @property
     def _opened(self) -> list[Any]:

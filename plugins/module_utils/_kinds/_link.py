@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg
@@ -173,6 +173,19 @@ def strangers(node: Node, want: Spec) -> Iterable[str]:
             parent = node.netlink.peer(namespace, link, want["namespace"])
             if parent is not None and (parent[0], parent[1].name) == place(want):
                 yield link.name
+
+
+def disturbed(have: Optional[Spec], desired: Optional[Spec], **decisive: bool) -> Iterable[_carrier.Disturbance]:
+    """Return that a link of the root namespace goes, is shut, or is interrupted since a decisive option changes."""
+    if have is None or have["namespace"] is not None:
+        return
+    name = have["name"]
+    if desired is None:
+        yield _carrier.Disturbance(name, f"remove {name}")
+    elif have["up"] and not desired["up"]:
+        yield _carrier.Disturbance(name, f"shut {name}")
+    elif any(have.get(option) != desired.get(option) for option in decisive):
+        yield _carrier.Disturbance(name, f"interrupt {name}")
 
 
 def reattachment(node: Node, want: Spec) -> Iterable[_engine.Operation]:

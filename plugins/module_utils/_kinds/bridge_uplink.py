@@ -12,15 +12,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection, _netlink_model, _rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _rtnetlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs, _uplink, _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-_STACKED = ("vlan", "macvlan", "ipvlan")  # kinds of links that send by another link
 _FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
 
 
@@ -115,7 +114,8 @@ class BridgeUplink(_engine.Kind):
                 _predict_bridge(node, name, bridge)
             node.netlink.predict_moved(source, target, addresses, routes)
 
-        guarded = _carries_connection(node, name, bridge)
+        carriers = _carrier.carriers(node)
+        guarded = not carriers.known or bool(carriers.every & {name, bridge})
         apply = partial(_guarded, node, request, seconds) if guarded else partial(_move, node, request)
         yield _engine.Operation(stage, f"{action}, guarded" if guarded else action, apply, changes, predict)
 
@@ -308,29 +308,3 @@ def _predict_bridge(node: Node, name: str, bridge: str) -> None:
     link = node.netlink.link(None, bridge) or _netlink_model.Link(bridge)
     node.netlink.predict_link(None, replace(link, mac=nic.mac, mtu=nic.mtu, up=True))
     node.netlink.predict_link(None, replace(nic, up=True))
-
-
-# Whether it is the connection's
-
-
-def _carries_connection(node: Node, name: str, bridge: str) -> bool:
-    """Tell whether the SSH connection of this run comes over the NIC or the bridge, or over a link on top of them."""
-    ends = _connection.ends()
-    if ends is None:
-        return False
-    peer, own = ends
-    links = node.netlink.links(None)
-    names = {link.index: link.name for link in links.values() if link.index}
-    address, _percent, zone = peer.partition("%")
-    tables = _rtnetlink.Rtnetlink()
-    try:
-        used = {zone or names.get(tables.interface_towards(address) or 0, "")}
-    finally:
-        tables.close()
-    own = own.partition("%")[0]
-    used |= {link for link in links if any(address.local == own for address in node.netlink.addresses(None, link))}
-    for link in [links[found] for found in used if found in links]:
-        while link.kind in _STACKED and link.peer_index in names:
-            link = links[names[link.peer_index]]
-            used.add(link.name)
-    return bool(used & {name, bridge})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _routes
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -94,6 +94,18 @@ class IpInterface(_engine.Kind):
         yield from configuring
         yield from _leg.address_operations(node, namespace, before, desired, "", settled)
         yield from _routes.operations(node, namespace, name, before.get("routes", []), desired.get("routes", []))
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """An interface without an address, or that is shut, carries nothing."""
+        name, before, after = (have or desired or {})["name"], have or {}, desired or {}
+        if before.get("namespace") is not None:
+            return
+        staying = {address.partition("/")[0] for address in after.get("addresses", ())}
+        for address in before.get("addresses", ()):
+            if address.partition("/")[0] not in staying:
+                yield _carrier.Disturbance(name, f"remove the address {address}", address=address)
+        if before.get("up") and not after.get("up", True):
+            yield _carrier.Disturbance(name, "shut the interface")
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report addresses that another host uses."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -132,6 +132,16 @@ class LinkBond(_engine.Kind):
             _engine.Stage.BOND, "create", lambda: _create(node, desired), predict=lambda: _predict(node, None, desired)
         )
         yield from _link.reattachment(node, desired)
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """A bond goes down for a new mode and without members; a member goes down when it joins."""
+        yield from _link.disturbed(have, desired, mode=True)
+        before, after = set((have or {}).get("members", ())), set((desired or {}).get("members", ()))
+        if desired is None or desired["namespace"] is None:
+            if before and desired is not None and not before & after:
+                yield _carrier.Disturbance(desired["name"], "take all members out of the bond")
+            for member in after - before:
+                yield _carrier.Disturbance(member, f"take {member} into the bond")
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked bonds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _link
@@ -116,6 +116,10 @@ class LinkVlan(_engine.Kind):
                 _engine.Stage.ADDRESS, "set up", lambda: node.netlink.set_link(*_link.place(desired), up=True)
             )
         yield from _link.reattachment(node, desired)
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """An interface that is made anew loses all it has."""
+        yield from _link.disturbed(have, desired, **dict.fromkeys(_FIXED, True))
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked interfaces."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _bridge_ports, _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -114,6 +114,16 @@ class LinuxBridge(_engine.Kind):
             changes,
             lambda: _predict(node, have, desired),
         )
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """What becomes a port, or is none any more, carries nothing for other uses."""
+        yield from _link.disturbed(have, desired)
+        before, after = ({port["name"] for port in (spec or {}).get("ports", ())} for spec in (have, desired))
+        if (have or desired or {})["namespace"] is None:
+            for name in before - after if desired else ():
+                yield _carrier.Disturbance(name, f"take {name} out of the bridge")
+            for name in after - before:
+                yield _carrier.Disturbance(name, f"take {name} into the bridge")
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked bridges."""

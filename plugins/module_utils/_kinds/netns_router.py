@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _sysctl
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _ovs, _routes
@@ -167,6 +167,19 @@ class NetnsRouter(_engine.Kind):
             old = there.get(leg["name"], {})
             yield from _leg.address_operations(node, name, old, leg, f" of {leg['name']}")
         yield from _routes.operations(node, name, None, before.get("routes", []), desired.get("routes", []))
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """What comes from the root namespace is lost there, and so are other ends of veths that go."""
+        if desired is None:
+            for link in node.netlink.links(cast(Spec, have)["name"]).values():
+                peer = node.netlink.peer(cast(Spec, have)["name"], link) if link.kind == "veth" else None
+                if peer is not None and peer[0] is None:
+                    yield _carrier.Disturbance(peer[1].name, f"remove {peer[1].name}, whose other end is in it")
+            return
+        there = node.netlink.links(desired["name"])
+        for leg in desired.get("interfaces", ()):
+            if leg["name"] not in there:
+                yield _carrier.Disturbance(leg["name"], f"take {leg['name']} into the namespace")
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report addresses that another host uses."""

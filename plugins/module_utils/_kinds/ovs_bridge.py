@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
@@ -184,6 +184,15 @@ class OvsBridge(_engine.Kind):
         yield _engine.Operation(
             _engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes, predict=lost
         )
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """A bridge that goes takes its own interface along; one without flows that fails secure drops all."""
+        if have is None:
+            return
+        if desired is None:
+            yield _carrier.Disturbance(have["name"], "remove the bridge")
+        elif _loses_flows(desired, _engine.differences(have, desired)):
+            yield _carrier.Disturbance(have["name"], "interrupt what the bridge forwards")
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report a bridge whose own interface does not work, as when the kernel has no Open vSwitch datapath."""

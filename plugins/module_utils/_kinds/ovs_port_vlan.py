@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
@@ -146,6 +146,18 @@ class OvsPortVlan(_engine.Kind):
             change = _write(desired, options, bridge, node.settings.owner)
         yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """A device that joins a bridge, leaves it or changes its VLANs carries nothing for other uses."""
+        before, after = _devices(have), _devices(desired)
+        if have is not None and desired is not None:
+            moves = have["bridge"] != desired["bridge"]
+            for name in before & after if moves or _loses_vlans(have, desired) else ():
+                yield _carrier.Disturbance(name, f"{'move' if moves else 'change the VLANs of'} {name}")
+        for name in before - after:
+            yield _carrier.Disturbance(name, f"take {name} out of bridge {(have or {})['bridge']}")
+        for name in after - before:
+            yield _carrier.Disturbance(name, f"take {name} into bridge {(desired or {})['bridge']}")
+
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
         """Report the interfaces that Open vSwitch could not open."""
         port = node.ovsdb.find("Port", want["name"])
@@ -158,6 +170,18 @@ class OvsPortVlan(_engine.Kind):
             other = row.fake_bridge or _ovs.is_tunnel(row) or _ovs.UPLINK_KEY in row.external_ids
             if not (other or node.ovsdb.find("Bridge", row.name)):
                 yield {"name": row.name, "state": "absent"}
+
+
+def _devices(spec: Optional[Spec]) -> set[str]:
+    return {item["name"] for item in (spec or {}).get("interfaces", [spec] if spec else [])}
+
+
+def _loses_vlans(have: Spec, desired: Spec) -> bool:
+    """Tell whether anything that passes now may not pass then."""
+    if any(have[option] != desired[option] for option in ("mode", "tag", "cvlans")):
+        return True
+    before, after = have["trunks"], desired["trunks"]
+    return after not in (None, "all") and (before == "all" or not set(before) <= set(after))
 
 
 def _check_bond(want: Spec) -> None:

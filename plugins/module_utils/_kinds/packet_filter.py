@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces, _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _drop_table as drop_table
@@ -178,6 +178,14 @@ class PacketFilter(_engine.Kind):
             yield _engine.Operation(
                 _engine.Stage.ROUTE, "forward marked only", partial(node.netlink.forward_marked_only, namespace)
             )
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """An interface that is isolated has no use for its addresses."""
+        spec = desired or {}
+        before = set((have or {}).get("isolated_interfaces", ()))
+        for name in () if spec.get("namespace") else spec.get("isolated_interfaces", ()):
+            if name not in before:
+                yield _carrier.Disturbance(name, f"isolate {name}", layer3=True)
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the filters whose mark names the owner, in all namespaces."""

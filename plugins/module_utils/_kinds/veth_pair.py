@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _ovs
@@ -153,6 +153,22 @@ class VethPair(_engine.Kind):
 
             yield _engine.Operation(_engine.Stage.LINK, "recreate", recreate, changes, predict)
         yield from _reattachments(node, have or {"peer": {}}, desired)
+
+    def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
+        """Both ends go with a pair that is removed or made anew."""
+        if have is None:
+            return
+        wanted: Spec = desired or {"peer": {}}
+        half = "name" not in have or "name" not in have["peer"] or _loses_its_namespace(node, have)
+        for old, new in ((have, wanted), (have["peer"], wanted["peer"])):
+            if "name" not in old or old.get("namespace"):
+                continue
+            if desired is None or half or _place(old) != _place(new):
+                yield _carrier.Disturbance(old["name"], f"remove or move {old['name']}")
+            elif old["up"] and not new["up"]:
+                yield _carrier.Disturbance(old["name"], f"shut {old['name']}")
+            elif old["master"] != new["master"]:
+                yield _carrier.Disturbance(old["name"], f"take {old['name']} into another bridge, or out of one")
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked pairs of which no end is that of a declared pair, which would change it."""

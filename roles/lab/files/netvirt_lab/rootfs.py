@@ -20,7 +20,7 @@ CONFINED = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--for
 APT_SETTINGS = re.compile(r"Acquire::(http|https|Retries|ForceIPv[46]|Check-)[^ ]* \"")
 
 NODE_PACKAGES = [
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "procps", "iproute2", "iputils-ping", "ethtool",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps", "iproute2", "iputils-ping", "ethtool",
     "openvswitch-switch", "dnsmasq-base", "nftables", "conntrack", "tcpdump", "iperf3", "curl", "busybox-static",
     "qemu-system-x86", "qemu-utils", "python3", "python3-apt", "python3-pyroute2", "python3-ovsdbapp",
     "python3-openvswitch", "python3-netaddr", "python3-yaml", "python3-pytest", "python3-hypothesis",
