@@ -24,6 +24,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._values import inte
 if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._conntrack import Conntrack
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._link_managers import LinkManagers
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
@@ -109,6 +110,12 @@ class Node:
         from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
 
         return Systemd(self.settings.timeout)
+
+    @cached_property
+    def link_managers(self) -> LinkManagers:
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._link_managers import LinkManagers
+
+        return LinkManagers(self.systemd, self.settings.timeout)
 
     @cached_property
     def connections(self) -> Optional[list[_connection.Ends]]:

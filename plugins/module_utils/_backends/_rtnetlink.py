@@ -32,12 +32,14 @@ _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, dst_len, src_len, tos, ta
 _HOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, weight, index
 _TYPE = 0x3FFF  # NLA_TYPE_MASK
 
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_FLAGS = 1, 2, 3, 8
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 3, 6, 8
+_FOREVER = 0xFFFFFFFF  # ifa_valid of an address without a lifetime
 _IFA_F_TEMPORARY = 0x01  # of IPv6; of IPv4 it is IFA_F_SECONDARY, which follows from the order
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_MULTIPATH = 1, 4, 5, 6, 7, 9
 _RTA_CACHEINFO, _RTA_TABLE, _RTA_EXPIRES, _RTA_NH_ID = 12, 15, 23, 30
 _TABLE_LOCAL, _UNICAST, _ONLINK = 255, 1, 0x4
 _PROTOCOL = 5  # its place in rtmsg
+_FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
 _HERTZ = 100  # USER_HZ
 _TIMEOUT = 10.0  # seconds for an answer of the kernel
 _ATTEMPTS = 10  # of a dump that the kernel says has changed under it
@@ -101,6 +103,26 @@ class Record:
         table = struct.unpack("=I", values[_RTA_TABLE])[0] if _RTA_TABLE in values else self.header[4]
         via = "".join(f" via {gateway}" for gateway in self.gateways)
         return f"{self.destination}{via} metric {metric} table {table}"
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays until it is deleted, and may be made again after a boot: it has neither a lifetime nor hops
+        by other interfaces, and it is no route that the kernel makes by itself.
+        """
+        values = self.values
+        if self.kind == "address":
+            valid = struct.unpack_from("=I", values.get(_IFA_CACHEINFO, b"\xff" * 8), 4)[0]
+            return bool(valid == _FOREVER)
+        hops = {hop[3] for hop, _values in _hops(values.get(_RTA_MULTIPATH, b""))} | {self.interface}
+        return len(hops) == 1 and self.header[_PROTOCOL] not in _FROM_KERNEL
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Of what there can be one at a time: an address, or a route to a destination by table and metric."""
+        if self.kind == "address":
+            return ("address", self.cidr)
+        metric = self.text.partition(" metric ")[2]
+        return ("route", self.destination, metric)
 
     @property
     def uses_nexthop_object(self) -> bool:

@@ -32,6 +32,14 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 _PASSES = 5  # the kernel drops some routes with an address, so what is missing is added again
 
 
+def addresses_wanted(node: Node, bridge: str) -> Optional[list[str]]:
+    """Return the addresses that this run declares for a bridge, all of them, or None."""
+    spec = node.declared("ip_interface", bridge, None)
+    if spec is None or spec["addresses"] is None or not spec["purge_addresses"]:
+        return None
+    return list(spec["addresses"])
+
+
 class Mover:
     """The work on one node."""
 
@@ -54,7 +62,9 @@ class Mover:
         request = original.request
         if request.inside:
             _uplink_layout.write_kept(request.nic, _uplink_layout.keep(original, kept), request.owner)
-            self.establish(_uplink_layout.inward(original), True)
+            there = [record.key for record in original.records]
+            restored = _uplink_layout.lost(kept or {}, there, addresses_wanted(self.node, request.bridge))
+            self.establish(_uplink_layout.inward(original, restored), True)
         else:
             self.establish(_uplink_layout.outward(original, kept or {}), False)
             _uplink_layout.write_kept(request.nic, None, request.owner)
@@ -127,10 +137,18 @@ class Mover:
                     self._request_mtu(request.bridge, target.mtu_request)
                 self._leave(request)
             self._settle(target)
+            self._tell_managers(request, inside)
             self._set_links(target)
             self._settle(target)  # an interface may lose routes when its MAC address changes
             if inside:
                 self._silence(request, True)
+
+    def _tell_managers(self, request: _uplink_layout.Request, inside: bool) -> None:
+        """Tell the host's network managers of the NIC; what they do to it then is put right afterwards."""
+        if inside:
+            self.node.link_managers.release(request.nic, request.owner)
+        else:
+            self.node.link_managers.give_back(request.nic)
 
     @contextlib.contextmanager
     def _without_detection(self, request: _uplink_layout.Request) -> Iterator[None]:

@@ -61,18 +61,18 @@ class Layout:
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> Layout:
         """Return what ``dump`` gave."""
-        records = tuple(
-            _rtnetlink.Record(
-                item["kind"], tuple(item["header"]), tuple(map(tuple, item["attributes"])), item["interface"]
-            )
-            for item in data["records"]
-        )
+        records = tuple(map(_record, data["records"]))
         parts = {
             "request": Request(**data["request"]),
             "nic": Device(**data["nic"]),
             "bridge": Device(**data["bridge"]),
         }
         return cls(**{**data, **parts, "records": records})
+
+
+def _record(item: Mapping[str, Any]) -> _rtnetlink.Record:
+    attributes = tuple((number, value) for number, value in item["attributes"])
+    return _rtnetlink.Record(item["kind"], tuple(item["header"]), attributes, item["interface"])
 
 
 def kept_path(nic: str) -> str:
@@ -119,6 +119,7 @@ def keep(original: Layout, kept: Optional[Kept]) -> Kept:
         "bridge": request.bridge,
         "addresses": _merged(before.get("addresses", ()), (r.cidr for r in mine if r.kind == "address")),
         "routes": _merged(before.get("routes", ()), (r.text for r in mine if r.kind == "route")),
+        "records": _lasting(before, original),
         "nic_up": before.get("nic_up", original.nic.up),
         "bridge_up": before.get("bridge_up", original.bridge.up),
         "bridge_mac": before.get("bridge_mac", original.bridge.mac),
@@ -128,17 +129,41 @@ def keep(original: Layout, kept: Optional[Kept]) -> Kept:
     }
 
 
+def _lasting(before: Kept, original: Layout) -> list[dict[str, Any]]:
+    """Return what is on the bridge again after a boot; of what was moved before and now, what is there now counts."""
+    nic, bridge = original.nic.index, original.bridge.index
+    known = {record.key: record for record in map(_record, before.get("records", ()))}
+    there = {record.key: record for record in original.records if record.interface == bridge}
+    known.update({key: record for key, record in there.items() if key in known})
+    known.update({record.key: record for record in original.records if record.interface == nic and record.lasts})
+    return [dataclasses.asdict(record) for record in known.values()]
+
+
+def lost(kept: Kept, there: Iterable[tuple[object, ...]], wanted: Optional[Iterable[str]]) -> list[_rtnetlink.Record]:
+    """Return what was moved and is neither ``there`` nor contradicted by ``wanted``, the addresses of the bridge."""
+    found = set(there)
+    return [
+        record
+        for record in map(_record, kept.get("records", ()))
+        if record.key not in found and (wanted is None or record.kind == "route" or record.cidr in wanted)
+    ]
+
+
 def _merged(before: Iterable[str], now: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*before, *now]))
 
 
-def inward(original: Layout) -> Layout:
-    """Return the layout with the addresses and routes of the NIC on the bridge, which has its MAC address and MTU."""
+def inward(original: Layout, restored: Iterable[_rtnetlink.Record] = ()) -> Layout:
+    """Return the layout with the addresses and routes of the NIC on the bridge, which has its MAC address and MTU.
+
+    What is ``restored`` was on the bridge already, under the number that it had before a boot.
+    """
     request, nic, bridge = original.request, original.nic, original.bridge
     records = [
         record.over(nic.index, bridge.index, request.bridge) if record.interface == nic.index else record
         for record in original.records
     ]
+    records += [record.over(record.interface, bridge.index, request.bridge) for record in restored]
     return replace(
         original,
         nic=replace(nic, up=True),

@@ -20,6 +20,13 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs,
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
+_SOUND: Spec = {
+    "unfinished": False,
+    "managed_by": [],
+    "lost": [],
+    "left_on_nic": [],
+}  # what is found beside the options
+_MAIN_TABLE = 254  # RT_TABLE_MAIN
 _FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
 
 
@@ -67,6 +74,8 @@ class BridgeUplink(_engine.Kind):
             "bridge": holder,
             "vlan": vlan,
             "unfinished": node.files.read(_uplink_layout.unfinished_path(name)) is not None,
+            "managed_by": node.link_managers.stale(name),
+            "lost": _lost(node, name, holder, kept),
             "left_on_nic": [*(address.cidr for address in addresses), *(route.destination for route in routes)],
         }
 
@@ -82,8 +91,9 @@ class BridgeUplink(_engine.Kind):
                 f"bridge {bridge} has the uplink {other}, and two of them make a loop where they meet one switch; "
                 "put both into a bond"
             )
+        _require_no_lease(node, name)
         vlan = want["vlan"] if want["vlan"] is not None else (have or {}).get("vlan", 0)
-        return {"name": name, "bridge": bridge, "vlan": vlan, "unfinished": False, "left_on_nic": []}
+        return {"name": name, "bridge": bridge, "vlan": vlan, **_SOUND}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which is the whole move."""
@@ -284,6 +294,33 @@ def _stranded(node: Node, name: str) -> tuple[list[_netlink_model.Address], list
         [address for address in addresses if address.permanent or ":" not in address.local],
         [route for route in routes if route.protocol not in _FROM_KERNEL],
     )
+
+
+def _lost(node: Node, name: str, bridge: str, kept: Optional[_uplink_layout.Kept]) -> list[str]:
+    """Return what was moved and is not there any more, as after a boot; of routes, those of the main table."""
+    if kept is None or kept["bridge"] != bridge:
+        return []
+    there: set[tuple[object, ...]] = set()
+    for holder in (name, bridge):
+        there |= {("address", address.cidr) for address in node.netlink.addresses(None, holder)}
+    for route in node.netlink.routes(None):
+        there.add(("route", route.destination, f"{route.metric} table {_MAIN_TABLE}"))
+    lost = _uplink_layout.lost(kept, there, _uplink.addresses_wanted(node, bridge))
+    return [
+        record.cidr if record.kind == "address" else record.destination
+        for record in lost
+        if record.kind == "address" or record.text.endswith(f" table {_MAIN_TABLE}")
+    ]
+
+
+def _require_no_lease(node: Node, name: str) -> None:
+    """Refuse an address that goes with its lease, which nobody renews on the bridge; /128 is how DHCPv6 gives them."""
+    for address in node.netlink.addresses(None, name):
+        if not (address.permanent or _local(address.local)) and (":" not in address.local or address.prefix == 128):
+            raise _errors.Conflict(
+                f"its address {address.cidr} is leased (DHCP), and nobody would renew it on the bridge; give the host "
+                f"the address statically where {name} is configured now, and run again"
+            )
 
 
 def _kept_on(

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The host's own network managers, and the files by which each of them is told to leave an interface alone.
+
+Sources: systemd.network(5), option Unmanaged; NetworkManager.conf(5), section device; interfaces(5), no-auto-down.
+netplan writes files for one of the first two. ifupdown knows nothing like "unmanaged": it configures the interface at
+boot, but a restart of its service does not touch what is up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _programs, _systemd
+
+NETWORKD = "systemd-networkd"
+_REMEDY = "it belongs to a service that is running"
+_PATIENCE = 5.0  # seconds; addresses that are looked for at others take some
+_PAUSE = 0.1
+_UNDER_WAY = ("pending", "initialized", "configuring")  # of networkctl(1)
+
+
+@dataclass(frozen=True)
+class Manager:
+    """One network manager: its unit, the file for an interface, what is written there, and how it is told of it.
+
+    A command is run only while the unit is active.
+    """
+
+    unit: str
+    path: str
+    text: str
+    commands: tuple[tuple[str, ...], ...] = ()
+
+
+MANAGERS = {
+    NETWORKD: Manager(
+        "systemd-networkd.service",
+        "/etc/systemd/network/00-netvirt-{name}.network",  # The first file in the order of names that matches, counts.
+        "[Match]\nName={name}\n\n[Link]\nUnmanaged=yes\n",
+        (("networkctl", "reload"),),
+    ),
+    "NetworkManager": Manager(
+        "NetworkManager.service",
+        "/etc/NetworkManager/conf.d/netvirt-{name}.conf",
+        "[device-netvirt-{name}]\nmatch-device=interface-name:{name}\nmanaged=0\n",
+        (("nmcli", "general", "reload", "conf"), ("nmcli", "device", "set", "{name}", "managed", "{managed}")),
+    ),
+    "ifupdown": Manager("networking.service", "/etc/network/interfaces.d/netvirt-{name}", "no-auto-down {name}\n"),
+}
+
+
+class LinkManagers:
+    """What the node's network managers are told; changes are made at once."""
+
+    def __init__(self, systemd: _systemd.Systemd, timeout: int) -> None:
+        self.systemd = systemd
+        self.timeout = timeout
+
+    def told(self, name: str) -> list[str]:
+        """Return the managers that have a file of ours for the interface."""
+        files = _files.Files()
+        return [key for key, manager in MANAGERS.items() if files.read(manager.path.format(name=name)) is not None]
+
+    def stale(self, name: str) -> list[str]:
+        """Return the managers in use whose file is missing or says something else."""
+        files, result = _files.Files(), []
+        for key, manager in MANAGERS.items():
+            if self._in_use(manager):
+                file = files.read(manager.path.format(name=name))
+                if file is None or file.text.partition("\n")[2] != manager.text.format(name=name):
+                    result.append(key)
+        return result
+
+    def release(self, name: str, owner: str) -> None:
+        """Have all managers in use leave the interface alone."""
+        files, told = _files.Files(), self.stale(name)
+        for key in told:
+            manager = MANAGERS[key]
+            files.write(manager.path.format(name=name), _files.header(owner) + manager.text.format(name=name))
+        files.commit()
+        self._tell(told, name, "no")
+
+    def give_back(self, name: str) -> None:
+        """Let all managers have the interface again."""
+        files, told = _files.Files(), self.told(name)
+        for key in told:
+            files.remove(MANAGERS[key].path.format(name=name))
+        self._tell(told, name, "yes")
+
+    def owned(self, owner: str) -> list[str]:
+        """Return the interfaces of which a file with this owner's mark tells."""
+        files, result = _files.Files(), set()
+        for manager in MANAGERS.values():
+            directory, pattern = os.path.split(manager.path)
+            expression = re.compile(re.escape(pattern).replace(r"\{name\}", "(.+)"))
+            for file in files.names(directory):
+                found = expression.fullmatch(file)
+                if found and files.owner(f"{directory}/{file}") == owner:
+                    result.add(found[1])
+        return sorted(result)
+
+    def _in_use(self, manager: Manager) -> bool:
+        if not os.path.isdir("/run/systemd/system"):
+            return False
+        state = self.systemd.show(manager.unit)
+        return state["ActiveState"] == "active" or state["UnitFileState"] in ("enabled", "enabled-runtime")
+
+    def _tell(self, told: list[str], name: str, managed: str) -> None:
+        """Run the commands of these managers. One that fails has been told by its file all the same, from its start."""
+        for key in told:
+            if self.systemd.show(MANAGERS[key].unit)["ActiveState"] == "active":
+                for command in MANAGERS[key].commands:
+                    argv = [word.format(name=name, managed=managed) for word in command]
+                    _programs.run_program(argv, self.timeout, _REMEDY)
+                if key == NETWORKD:
+                    self._await_networkd(name)
+
+    def _await_networkd(self, name: str) -> None:
+        """Wait until systemd-networkd has done with an interface what its files say: a reload only begins it."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            said = _programs.run_program(["networkctl", "--json=short", "status", "--", name], self.timeout, _REMEDY)
+            try:
+                if json.loads(said.stdout).get("AdministrativeState") not in _UNDER_WAY:
+                    return
+            except (AttributeError, ValueError):  # it does not know the interface, or does not answer in JSON
+                return
