@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -57,15 +57,22 @@ def to_confirm(token: str) -> dict[str, str]:
     return {"unconfirmed": token} if token else {}
 
 
-def run_kind(kind: _engine.Kind) -> None:
-    """The whole of a module that is the door to one kind."""
+def run_kind(
+    kind: _engine.Kind, more: Callable[[str, Sequence[_engine.Resource]], list[_engine.Resource]] = lambda *_: []
+) -> None:
+    """The whole of a module that wraps one kind. ``more`` returns what goes with its resource, by its owner."""
     module = AnsibleModule(
         argument_spec={**_options.argument_spec(kind.options), **_options.argument_spec(_node.SETTINGS)},
         supports_check_mode=True,
     )
     options = {name: module.params[name] for name in kind.options}
-    result = run(module, lambda: [_engine.resource(kind, options)])
-    (item,) = result.resources
+
+    def parse() -> list[_engine.Resource]:
+        resources = [_engine.resource(kind, options)]
+        return [*resources, *more(module.params["owner"], resources)]
+
+    result = run(module, parse)
+    item = result.resources[0]
     before, after = difference(item)
     module.exit_json(
         changed=bool(result.operations),

@@ -52,7 +52,9 @@ options:
         removed or edited. Nothing runs in between.
       - What is kept is written before anything else is done.
       - With V(false) it forgets what it kept for O(owner).
-      - Without this option, what it keeps is left alone.
+      - Without this option, what it keeps is left alone, but for the entries of M(netvirt.fabric.bridge_uplink) in
+        O(resources) and of their bridges: these are kept beside it, since a host whose NIC is not moved again at boot
+        may not be reached.
       - An empty list is not kept.
       - Open vSwitch forwards before the flows are back. A bridge on which that must not be needs
         O(netvirt.fabric.ovs_bridge#module:fail_mode=secure), and flows for all that it is to forward.
@@ -69,6 +71,7 @@ seealso:
   - module: netvirt.fabric.linux_bridge
   - module: netvirt.fabric.link_vlan
   - module: netvirt.fabric.link_bond
+  - module: netvirt.fabric.link_unmanaged
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.nat_masquerade
   - module: netvirt.fabric.packet_filter
@@ -190,7 +193,9 @@ def _resources(module: AnsibleModule) -> list[Resource]:
             "give the list an owner of its own"
         )
     resources, keep = parse(module.params["resources"]), module.params["keep"]
-    return resources if keep is None else [*resources, _rebuild.told(module.params["owner"], resources, keep)]
+    if keep is None:
+        return [*resources, *_rebuild.with_uplinks(module.params["owner"], resources)]
+    return [*resources, _rebuild.told(module.params["owner"], resources, keep)]
 
 
 def _diff(module: AnsibleModule, result: Result) -> dict[str, Any]:

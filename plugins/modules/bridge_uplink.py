@@ -22,8 +22,14 @@ description:
     node, and undoes it unless the controller has connected anew and confirmed within O(confirm_timeout). The task does
     that by itself, in M(netvirt.fabric.apply) as well. When the node was not reached again, the task waits until the
     node has undone the move, and fails.
-  - What configures the NIC at boot (systemd-networkd, ifupdown, NetworkManager) is not changed. It would give the NIC
-    its addresses again. Addresses that are found on a NIC in a bridge are moved by the next run.
+  - The host's own network managers are told to leave the NIC alone, as M(netvirt.fabric.link_unmanaged) does, and get
+    it back with O(state=absent). Addresses that are found on a NIC in a bridge are moved by the next run.
+  - The node keeps the uplink, and its bridge where the same run of M(netvirt.fabric.apply) declares it, for its next
+    boot, beside what it keeps for the owner already. After a boot it moves the NIC again, with the addresses and routes
+    that were moved before. To change one of them, declare the addresses of the bridge with
+    M(netvirt.fabric.ip_interface), or move the NIC back first.
+  - A NIC whose address is leased (DHCP) is refused, since nobody would renew the lease on the bridge. Configure the
+    address statically first.
 extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
@@ -118,13 +124,14 @@ unconfirmed:
   sample: 5f0c3a5e1b5d4f6f8d0a6f0c2f9e7b1a
 """
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.bridge_uplink import BridgeUplink
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 
 def main() -> None:
     """Run the module."""
-    run_kind(BridgeUplink())
+    run_kind(BridgeUplink(), _rebuild.with_uplinks)
 
 
 if __name__ == "__main__":

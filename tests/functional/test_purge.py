@@ -55,6 +55,7 @@ NETWORK: list[Spec] = [
     },
     {"ip_interface": {"name": "nvtp", "addresses": ["10.96.0.1/24"], "up": True}},
     {"linux_bridge": {"name": "nvtlb"}},
+    {"link_unmanaged": {"name": "nvtp"}},
 ]
 NOT_HERE = {"bridge_uplink", "ip_interface", "ovs_db"}  # the network has none, or they are parts without an owner
 NEED_MODULES = {"link_vlan", "link_bond"}  # of the kernel; see test_purge_links.py

@@ -14,6 +14,7 @@ from netlink_node import addresses, clean, ip, link, sysctl
 
 NIC, BRIDGE, NEIGHBOUR = "nvtnic", "nvtbr", "nvtpeer"
 PENDING = Path("/run/netvirt/uplink.json")
+MARK = Path(f"/etc/systemd/network/00-netvirt-{NIC}.network")
 KEPT = Path("/var/lib/netvirt/uplinks", f"{NIC}.json")
 
 
@@ -27,6 +28,9 @@ def remove() -> None:
     output("ovs-vsctl", "--if-exists", "del-br", BRIDGE)
     clean()
     KEPT.unlink(missing_ok=True)
+    if MARK.exists():
+        MARK.unlink()
+        output("networkctl", "reload")
     for family in ("inet", "arp"):
         subprocess.run(["nft", "delete", "table", family, f"netvirt-uplink-{NIC}"], check=False, capture_output=True)
 

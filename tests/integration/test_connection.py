@@ -14,7 +14,7 @@ import pytest
 from netvirt_testing.lab import Lab, run_ansible
 
 NODES = ("compute1", "compute2")
-NODE, JUMP, NIC, BRIDGE, USER = NODES[0], NODES[1], "eth0", "br-mgmt", "operator"
+NODE, JUMP, NIC, BRIDGE, USER = NODES[0], NODES[1], "eth0", "br-mgmt", "nvtadmin"
 STRIP = ("ip_interface", {"name": NIC, "addresses": []})
 SUDO = ("-e", f"ansible_user={USER}", "--become")
 ASYNC = ("-B", "90", "-P", "1")
@@ -23,7 +23,7 @@ ASYNC = ("-B", "90", "-P", "1")
 @pytest.fixture(scope="module")
 def user(lab: Lab) -> Iterator[None]:
     """Have a user who needs sudo, by the key of root."""
-    lab.run(NODE, ["useradd", "--create-home", "--shell=/bin/sh", USER])
+    lab.run(NODE, ["useradd", "--password=*", "--create-home", "--shell=/bin/sh", USER])
     lab.run(NODE, ["install", "-d", "-m", "0700", "-o", USER, f"/home/{USER}/.ssh"])
     lab.run(NODE, ["install", "-m", "0600", "-o", USER, "/root/.ssh/authorized_keys", f"/home/{USER}/.ssh/"])
     lab.run(NODE, ["tee", f"/etc/sudoers.d/{USER}"], stdin=f"{USER} ALL=(ALL) NOPASSWD: ALL\n")

@@ -146,6 +146,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
         },
         {"name": "nvtvl", "namespace": "nvtns", "parent": "nvtl0", "parent_namespace": "nvtns", "vlan": 4094},
     ],
+    "link_unmanaged": [{"name": "nvtx0", "state": "present"}],
     "link_bond": [
         {
             "name": "nvtbd",

@@ -14,7 +14,7 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -39,7 +39,7 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_MULTIPATH = 
 _RTA_CACHEINFO, _RTA_TABLE, _RTA_EXPIRES, _RTA_NH_ID = 12, 15, 23, 30
 _TABLE_LOCAL, _UNICAST, _ONLINK = 255, 1, 0x4
 _PROTOCOL = 5  # its place in rtmsg
-_FROM_KERNEL = (2, 9)  # RTPROT_KERNEL, RTPROT_RA
+_FROM_KERNEL, _FROM_ADVERTISEMENT = 2, 9  # RTPROT_KERNEL, RTPROT_RA
 _HERTZ = 100  # USER_HZ
 _TIMEOUT = 10.0  # seconds for an answer of the kernel
 _ATTEMPTS = 10  # of a dump that the kernel says has changed under it
@@ -107,14 +107,26 @@ class Record:
     @property
     def lasts(self) -> bool:
         """Whether it stays until it is deleted, and may be made again after a boot: it has neither a lifetime nor hops
-        by other interfaces, and it is no route that the kernel makes by itself.
+        by other interfaces, and it is no route from a router advertisement.
         """
         values = self.values
         if self.kind == "address":
             valid = struct.unpack_from("=I", values.get(_IFA_CACHEINFO, b"\xff" * 8), 4)[0]
             return bool(valid == _FOREVER)
         hops = {hop[3] for hop, _values in _hops(values.get(_RTA_MULTIPATH, b""))} | {self.interface}
-        return len(hops) == 1 and self.header[_PROTOCOL] not in _FROM_KERNEL
+        return len(hops) == 1 and self.header[_PROTOCOL] != _FROM_ADVERTISEMENT
+
+    def works_with(self, addresses: Iterable[str]) -> bool:
+        """Of a route: whether it can be made on an interface that has these addresses, given as CIDRs."""
+        own = [ipaddress.ip_interface(address) for address in addresses]
+        if self.source and self.source not in [str(address.ip) for address in own]:
+            return False
+        if self.gateways:
+            gateways = [ipaddress.ip_address(gateway) for gateway in self.gateways]
+            known = all(any(gateway in address.network for address in own) for gateway in gateways)
+            return known or bool(self.header[-1] & _ONLINK)
+        network = ipaddress.ip_network(self.destination)
+        return self.header[_PROTOCOL] != _FROM_KERNEL or network in [address.network for address in own]
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -10,13 +10,15 @@ removed does not come back then.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Optional
+from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _mended, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
@@ -84,11 +86,43 @@ class Rebuild(_engine.Kind):
 
 def told(owner: str, resources: Sequence[_engine.Resource], keep: bool) -> _engine.Resource:
     """Return the resource by which the node keeps these under the owner's name, or nothing any more."""
-    entries = [
-        {item.kind.name: {name: value for name, value in item.want.items() if value is not None}} for item in resources
+    entries = [_entry(item) for item in resources]
+    return _engine.resource(Rebuild(), {"name": owner, "state": _state(entries if keep else []), "resources": entries})
+
+
+def with_uplinks(owner: str, resources: Sequence[_engine.Resource]) -> list[_engine.Resource]:
+    """Return the resource by which the node keeps its uplinks beside what it keeps for the owner already.
+
+    A host whose NIC is not moved again at boot may not be reached, so this is done without being asked for.
+    """
+    uplinks = [item for item in resources if item.kind.name == "bridge_uplink"]
+    if not uplinks:
+        return []
+    bridges = {item.want["bridge"] for item in uplinks if not item.absent}
+    moved = [
+        item
+        for item in resources
+        if item in uplinks or (item.kind.name in ("linux_bridge", "ovs_bridge") and item.want["name"] in bridges)
     ]
-    state = "present" if keep and entries else "absent"
-    return _engine.resource(Rebuild(), {"name": owner, "state": state, "resources": entries})
+    named = {(item.kind.name, item.want["name"]) for item in moved}
+    try:
+        file = _files.Files().read(files.paths(owner)["list"])
+        before = json.loads(file.text.partition("\n")[2])["resources"] if file is not None else []
+    except (KeyError, TypeError, ValueError):  # it was edited by hand, and would not be rebuilt
+        before = []
+    entries = [
+        entry for entry in before if not any((kind, options.get("name")) in named for kind, options in entry.items())
+    ]
+    entries += [_entry(item) for item in moved if not item.absent]
+    return [_engine.resource(Rebuild(), {"name": owner, "state": _state(entries), "resources": entries})]
+
+
+def _entry(item: _engine.Resource) -> dict[str, Spec]:
+    return {item.kind.name: {name: value for name, value in item.want.items() if value is not None}}
+
+
+def _state(entries: Sequence[Any]) -> str:
+    return "present" if entries else "absent"
 
 
 def warnings(result: _engine.Result) -> list[str]:

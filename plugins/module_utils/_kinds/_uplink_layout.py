@@ -132,21 +132,25 @@ def keep(original: Layout, kept: Optional[Kept]) -> Kept:
 def _lasting(before: Kept, original: Layout) -> list[dict[str, Any]]:
     """Return what is on the bridge again after a boot; of what was moved before and now, what is there now counts."""
     nic, bridge = original.nic.index, original.bridge.index
-    known = {record.key: record for record in map(_record, before.get("records", ()))}
-    there = {record.key: record for record in original.records if record.interface == bridge}
-    known.update({key: record for key, record in there.items() if key in known})
-    known.update({record.key: record for record in original.records if record.interface == nic and record.lasts})
-    return [dataclasses.asdict(record) for record in known.values()]
+    earlier = list(map(_record, before.get("records", ())))
+    moved = {record.key for record in earlier}
+    known = [record for record in original.records if record.interface == bridge and record.key in moved]
+    known += [record for record in original.records if record.interface == nic and record.lasts]
+    there = {record.key for record in known}
+    known += [record for record in earlier if record.key not in there]
+    return [dataclasses.asdict(record) for record in known]
 
 
 def lost(kept: Kept, there: Iterable[tuple[object, ...]], wanted: Optional[Iterable[str]]) -> list[_rtnetlink.Record]:
     """Return what was moved and is neither ``there`` nor contradicted by ``wanted``, the addresses of the bridge."""
-    found = set(there)
-    return [
-        record
-        for record in map(_record, kept.get("records", ()))
-        if record.key not in found and (wanted is None or record.kind == "route" or record.cidr in wanted)
-    ]
+    found, addresses = set(there), list(wanted or ())
+
+    def fits(record: _rtnetlink.Record) -> bool:
+        if wanted is None:
+            return True
+        return record.works_with(addresses) if record.kind == "route" else record.cidr in addresses
+
+    return [record for record in map(_record, kept.get("records", ())) if record.key not in found and fits(record)]
 
 
 def _merged(before: Iterable[str], now: Iterable[str]) -> list[str]:

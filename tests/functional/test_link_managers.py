@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is moved to a bridge stays there when the host's own network manager is restarted, and after a boot."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import Object, apply, output
+from netlink_node import addresses, ip
+from uplink_node import BRIDGE, KEPT, MARK, NIC, everything, moved, reached, uplink
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
+
+CONFIGURED = Path(f"/etc/systemd/network/50-{NIC}.network")
+LINES = f"""[Match]
+Name={NIC}
+
+[Network]
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+Address=10.99.0.2/24
+Address=10.99.0.3/24
+
+[Route]
+Destination=198.51.100.0/24
+Gateway=10.99.0.1
+"""
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, output("networkctl", "--no-pager", "status", NIC)
+        time.sleep(0.1)
+
+
+def state() -> str:
+    """Return what systemd-networkd says of the NIC."""
+    return str(json.loads(output("networkctl", "--json=short", "status", NIC))["AdministrativeState"])
+
+
+def restart() -> None:
+    """Restart systemd-networkd and wait until it has looked at all links."""
+    output("systemctl", "restart", "systemd-networkd")
+    wait(lambda: state() not in {"pending", "initialized", "configuring"})
+
+
+@pytest.fixture
+def networkd(bridge: str) -> Iterator[str]:
+    """Have a NIC that systemd-networkd configures."""
+    ip("address", "flush", "dev", NIC)
+    CONFIGURED.write_text(LINES, encoding="utf-8")
+    try:
+        output("networkctl", "reload")
+        wait(lambda: len(addresses(NIC)) == 2 and state() == "configured")
+        yield bridge
+    finally:
+        CONFIGURED.unlink()
+        output("networkctl", "reload")
+
+
+@pytest.mark.usefixtures("networkd")
+def test_systemd_networkd_leaves_alone_what_was_moved() -> None:
+    planned = apply([uplink()], check=True)
+    assert not MARK.exists()
+    assert apply([uplink()]).operations == planned.operations
+    assert MARK.read_text(encoding="utf-8").startswith("# Managed by netvirt.fabric, owner netvirt\n")
+    assert state() == "unmanaged"
+    before = everything()
+    for deed in (restart, lambda: output("networkctl", "reload")):
+        deed()
+        time.sleep(1)
+        assert addresses(NIC) == []
+        assert everything() == before
+    assert apply([uplink()], check=True).operations == []
+    assert reached("10.99.0.2")
+    MARK.unlink()
+    (operation,) = apply([uplink()]).operations
+    assert operation["changes"]["managed_by"] == {"before": ["systemd-networkd"], "after": []}
+    assert state() == "unmanaged"
+    apply([uplink(state="absent")])
+    assert not MARK.exists()
+    wait(lambda: state() == "configured")
+    for _again in range(2):
+        assert sorted(addresses(NIC)) == ["10.99.0.2/24", "10.99.0.3/24"]
+        assert ip("route", "show", "198.51.100.0/24")[0]["dev"] == NIC
+        restart()
+    assert addresses(BRIDGE) == []
+
+
+@pytest.mark.usefixtures("networkd")
+@pytest.mark.parametrize("bridge", ["linux"], indirect=True)
+def test_a_provider_nic_is_left_alone() -> None:
+    unmanaged = Object("link_unmanaged", name=NIC)
+    unmanaged.present()
+    wait(lambda: state() == "unmanaged")
+    restart()
+    assert addresses(NIC) == []
+    unmanaged.absent()
+    wait(lambda: len(addresses(NIC)) == 2)
+
+
+def test_a_mark_of_somebody_else_stays(nic: None) -> None:
+    MARK.write_text("[Match]\nName=none\n", encoding="utf-8")
+    try:
+        with pytest.raises(NetvirtError, match=r"00-netvirt-nvtnic.network exists and is not ours"):
+            apply([{"link_unmanaged": {"name": NIC}}])
+    finally:
+        MARK.unlink()
+
+
+def test_addresses_and_routes_return_after_a_boot(bridge: str) -> None:
+    """A boot takes away the addresses of both, and a Linux bridge wholly."""
+    wanted = [{"linux_bridge": {"name": BRIDGE}}] if bridge == "linux" else []
+    apply([*wanted, uplink()])
+    before = everything()
+    if bridge == "linux":
+        ip("link", "delete", BRIDGE)
+    else:
+        ip("address", "flush", "dev", BRIDGE)
+        ip("link", "set", BRIDGE, "down")
+    (*_made, operation) = apply([*wanted, uplink()]).operations
+    assert operation["kind"] == "bridge_uplink"
+    assert moved()
+    after = everything()
+    for shown in (before, after):
+        shown.pop("config")
+    assert after == before
+    assert apply([*wanted, uplink()], check=True).operations == []
+    apply([uplink(state="absent")])
+    assert not KEPT.exists()
+
+
+def test_the_bridge_may_have_other_addresses_since(nic: None) -> None:
+    wanted: list[dict[str, Any]] = [
+        {"linux_bridge": {"name": BRIDGE}},
+        uplink(),
+        {"ip_interface": {"name": BRIDGE, "addresses": ["10.99.0.2/24", "10.99.0.77/24"]}},
+    ]
+    apply(wanted)
+    assert sorted(addresses(BRIDGE)) == ["10.99.0.2/24", "10.99.0.77/24"]
+    assert apply(wanted, check=True).operations == []
+
+
+@pytest.mark.usefixtures("bridge")
+def test_a_leased_address_is_refused() -> None:
+    ip("address", "add", "10.99.5.2/24", "dev", NIC, "valid_lft", "10", "preferred_lft", "10")
+    before = everything()
+    for check in (True, False):
+        with pytest.raises(NetvirtError) as caught:
+            apply([uplink()], check)
+        assert "its address 10.99.5.2/24 is leased (DHCP), and nobody would renew it on the bridge" in str(caught.value)
+    ip("address", "del", "10.99.5.2/24", "dev", NIC)
+    after = everything()
+    assert [item for item in before[NIC]["addresses"] if item["local"] != "10.99.5.2"] == after[NIC]["addresses"]
+    ip("address", "add", "2001:db8:99::77/64", "dev", NIC, "valid_lft", "600", "preferred_lft", "600")
+    assert apply([uplink()], check=True).operations, "the kernel renews what it has from advertisements"
