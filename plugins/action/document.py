@@ -16,7 +16,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task impo
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
 
 EMPTY = (
-    "fabric_nodes: the document names no node. To remove what the owner {owner} has on the hosts of the play, "
+    "fabric_nodes: the fabric document names no node. To remove what the owner {owner} has on the hosts of the play, "
     "set fabric_state to absent"
 )
 

@@ -12,11 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+
 _SHOWN = 4  # operations on either side of a failure; the result has all of them
 
 
 class NetvirtError(Exception):
-    """Base of every error that is told to the user."""
+    """Base of every error that is told to the user. Words of others may be in it, and a terminal may get it."""
+
+    def __str__(self) -> str:
+        return _values.printable(super().__str__())
 
 
 class InvalidValue(NetvirtError):

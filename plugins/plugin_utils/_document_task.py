@@ -33,9 +33,9 @@ class DocumentTask(ActionBase):  # type: ignore[misc]  # Ansible has no type inf
             variables = Declared(self._task, given, self._loader, host)
             return {**result, "changed": False, **self.answer(host, variables, given)}
         except FabricError as error:
-            count = len(error.faults)
-            heading = f"the fabric document has {count} fault{'s' if count > 1 else ''}:"
-            message = "\n".join([heading, *(f"  {fault}" for fault in error.faults)])
+            count = len(error.faults)  # Ansible prints the message twice, so that the lines stand beside it
+            message = f"the fabric document has {count} fault{'s' if count > 1 else ''}"
+            result["faults"] = error.faults
         except AnsibleError as error:
             message = str(error)
         return {**result, "failed": True, "changed": False, "msg": message}

@@ -15,7 +15,7 @@ import yaml
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
-BESIDE = {"fabric": ("fabric_compiled", "fabric_hosts", "fabric_mode")}
+BESIDE = {"fabric": ("fabric_clean", "fabric_compiled", "fabric_hosts", "fabric_mode")}
 """Variables of a role that are not among its arguments: for playbooks and other roles."""
 
 

@@ -150,8 +150,10 @@ def test_a_fault_in_the_document_stops_before_any_node_is_touched(
     result = lab.playbook("playbooks/site.yml", "-e", f"@{path}")
     assert result.returncode != 0
     assert result.changed == []
-    told = " ".join(str(task.result.get("msg")) for task in result.failed)
-    assert message in told
+    (failed,) = result.failed
+    assert message in " ".join(failed.result["faults"])
+    assert result.output.count(message) == len([fault for fault in failed.result["faults"] if message in fault])
+    assert "Finalization" not in result.output
     assert "Traceback" not in result.output
     assert state(lab) == before
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
 
 held: set[int] = set()
 """Descriptors that programs hold as well, such as that of the node's lock."""
@@ -62,5 +62,5 @@ def complaint(result: subprocess.CompletedProcess[str], default: Optional[str] =
     """Return the first line a program wrote on standard error, or a sentence with its status."""
     for line in result.stderr.splitlines():
         if line.strip():
-            return line.strip()
+            return _values.quoted(line)
     return default or f"status {result.returncode}"

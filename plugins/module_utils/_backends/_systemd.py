@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import Callable, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 UNIT_DIRECTORY = "/etc/systemd/system"
@@ -125,8 +125,8 @@ class Systemd:
             lines = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY).stdout.splitlines()
             time.sleep(0 if lines else 0.1)
         try:
-            return "; ".join(str(json.loads(line)["MESSAGE"]) for line in lines)
-        except (KeyError, TypeError, ValueError):
+            return "; ".join(_values.quoted(json.loads(line)["MESSAGE"]) for line in lines)
+        except (KeyError, RecursionError, TypeError, ValueError):
             return ""
 
     def run_detached(self, unit: str, description: str, argv: list[str]) -> None:

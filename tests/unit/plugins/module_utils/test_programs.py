@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 
@@ -79,3 +79,12 @@ def test_the_lock_can_be_opened_by_root_alone(monkeypatch: pytest.MonkeyPatch, t
 
 def _mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+def test_words_of_a_program_are_quoted_printable_and_cut() -> None:
+    result = run_program(["sh", "-c", "printf '\\033[2J\\033]0;owned\\007%05000d\\n' 7 >&2; exit 1"], 5, "")
+    words = complaint(result)
+    assert words.startswith("\\x1b[2J\\x1b]0;owned\\x07")
+    assert words.isprintable()
+    assert len(words) <= 300
+    assert str(Unavailable("interface \x1b[2J says \u202e no")).isprintable()

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mistakes of everyday use: a typo, a host too many, an interface that is not there. Nothing may come of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netvirt_testing.lab import Lab, PlayResult
+
+DOCUMENT: dict[str, Any] = {
+    "fabric_underlay": {"type": "vxlan", "interface": "eth1"},
+    "fabric_networks": [
+        {"name": "cell", "mode": "isolated", "vlan": 302, "cidr": "172.31.8.0/26", "dhcp": {"node": "compute2"}}
+    ],
+    "fabric_nodes": {"compute1": {}},
+}
+
+
+def state(lab: Lab) -> dict[str, list[str]]:
+    commands = (["ovs-vsctl", "show"], ["ip", "-o", "address"], ["ip", "netns", "list"], ["nft", "list", "ruleset"])
+    commands += (["sh", "-c", "ls -lR /etc/netvirt /etc/sysctl.d /etc/systemd/system"],)
+    return {node: [lab.run(node, argv, check=False).stdout for argv in commands] for node in lab.nodes}
+
+
+def site(lab: Lab, directory: Path, document: dict[str, Any], *arguments: str, check: bool = False) -> PlayResult:
+    path = directory / "document.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return lab.playbook("playbooks/site.yml", "-e", f"@{path}", *arguments, check=check)
+
+
+def refused(lab: Lab, directory: Path, document: dict[str, Any], *arguments: str) -> list[str]:
+    """Return the faults of a run that must change nothing, the same in check mode."""
+    before = state(lab)
+    told = []
+    for check in (True, False):
+        result = site(lab, directory, document, *arguments, check=check)
+        assert result.returncode != 0, result.output
+        assert result.changed == []
+        told.append(sorted({fault for task in result.failed for fault in task.result["faults"]}))
+    assert state(lab) == before
+    assert told[0] == told[1]
+    return told[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("fabric_guest", [], "is no variable of the role fabric; did you mean fabric_guests?"),
+        ("fabric_network", [], "is no variable of the role fabric; did you mean fabric_networks?"),
+        ("fabric_guest_default", {}, "is no variable of the role fabric; did you mean fabric_guest_defaults?"),
+        ("fabric_ownr", "me", "is no variable of the role fabric; did you mean fabric_owner?"),
+        ("hypervisor_package", [], "is no variable of the role hypervisor; did you mean hypervisor_packages?"),
+        ("guest_acelerator", "tcg", "is no variable of the role guest; did you mean guest_accelerator?"),
+        ("verify_upsteam", [], "is no variable of the role verify; did you mean verify_upstream?"),
+        ("fabric_colour", "red", "is no variable of the role fabric; known are fabric_clean"),
+    ],
+)
+def test_a_typo_in_a_variable(lab: Lab, tmp_path: Path, name: str, value: Any, line: str) -> None:
+    result = site(lab, tmp_path, {**DOCUMENT, name: value}, check=True)
+    (failed,) = result.failed
+    (fault,) = failed.result["faults"]
+    assert fault.startswith(f"{name}: {line}")
+    assert [task.task for task in result.tasks if task.host in lab.nodes] == [failed.task]
+
+
+def test_an_underlay_interface_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
+    underlay = {"type": "vxlan", "interface": "eth7", "mtu": 1500}
+    faults = refused(lab, tmp_path, {**DOCUMENT, "fabric_underlay": underlay})
+    assert {f"fabric_underlay.interface: {node} has no interface eth7" for node in ("compute1", "compute2")} <= {
+        *faults
+    }
+
+
+def test_only_the_hosts_that_the_document_names_are_touched(lab: Lab, tmp_path: Path) -> None:
+    before = state(lab)["network1"]
+    built = site(lab, tmp_path, DOCUMENT)
+    assert built.returncode == 0, built.output
+    try:
+        assert "network1" not in {task.host for task in built.changed}
+        assert state(lab)["network1"] == before
+        left = {**DOCUMENT, "fabric_nodes": {}}
+        assert not [task for task in site(lab, tmp_path, left).changed if task.host == "compute1"]
+        assert "br-int" in lab.run("compute1", ["ovs-vsctl", "list-br"]).stdout.split()
+        cleaned = site(lab, tmp_path, {**left, "fabric_clean": True})
+        assert cleaned.returncode == 0, cleaned.output
+        assert "br-int" not in lab.run("compute1", ["ovs-vsctl", "list-br"]).stdout.split()
+    finally:
+        gone = site(lab, tmp_path, {**DOCUMENT, "fabric_state": "absent"})
+        assert gone.returncode == 0, gone.output
+
+
+def test_no_host_matches(lab: Lab, tmp_path: Path) -> None:
+    result = site(lab, tmp_path, DOCUMENT, "-e", "fabric_hosts=nobody", check=True)
+    assert result.returncode != 0
+    (failed,) = result.failed
+    assert failed.result["msg"].startswith("no host of the inventory matches nobody; name an inventory by -i")
