@@ -78,6 +78,13 @@ def own_name(task_vars: Mapping[str, Any]) -> str:
     return str(task_vars["inventory_hostname"])
 
 
+def require_linear(task: Any) -> None:
+    """Raise AnsibleError where the hosts of a play do not wait for one another."""
+    strategy = str(_play(task).strategy)
+    if strategy.rpartition(".")[2] in ("free", "host_pinned"):
+        raise AnsibleError(f"strategy {strategy}: nodes need what was found on the others; use linear")
+
+
 def _play(task: Any) -> Any:
     parent = task._parent
     while not hasattr(parent, "_play"):

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared, own_name
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared, own_name, require_linear
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
 
 Result = dict[str, Any]
@@ -29,6 +29,7 @@ class DocumentTask(ActionBase):  # type: ignore[misc]  # Ansible has no type inf
         result: Result = super().run(tmp, task_vars)
         given = task_vars or {}
         try:
+            require_linear(self._task)
             host = self._task.args.get("host") or own_name(given)
             variables = Declared(self._task, given, self._loader, host)
             return {**result, "changed": False, **self.answer(host, variables, given)}

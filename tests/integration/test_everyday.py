@@ -99,3 +99,31 @@ def test_no_host_matches(lab: Lab, tmp_path: Path) -> None:
     assert result.returncode != 0
     (failed,) = result.failed
     assert failed.result["msg"].startswith("no host of the inventory matches nobody; name an inventory by -i")
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_hosts_that_do_not_wait_for_one_another(lab: Lab, tmp_path: Path, strategy: str) -> None:
+    path = tmp_path / "play.yml"
+    play = {"hosts": "all:!localhost", "gather_facts": False, "strategy": strategy, "roles": ["netvirt.fabric.fabric"]}
+    path.write_text(json.dumps([{**play, "vars": DOCUMENT}]), encoding="utf-8")
+    result = lab.playbook(path, check=True)
+    assert result.returncode != 0
+    line = f"strategy {strategy}: nodes need what was found on the others; use linear"
+    assert {task.result["msg"] for task in result.failed} == {line}
+
+
+def test_a_start_in_the_middle(lab: Lab, tmp_path: Path) -> None:
+    result = site(lab, tmp_path, DOCUMENT, "--start-at-task", "netvirt.fabric.fabric : Converge the node", check=True)
+    assert result.returncode != 0
+    assert "the document was not compiled in this run; leave out --start-at-task" in result.output
+    assert result.changed == []
+
+
+def test_tags(lab: Lab, tmp_path: Path) -> None:
+    def roles(tag: str) -> set[str]:
+        result = site(lab, tmp_path, DOCUMENT, "--tags", tag, check=True)
+        assert result.returncode == 0, result.output
+        return {task.task.split(" : ")[0].rpartition(".")[2] for task in result.tasks if " : " in task.task}
+
+    assert roles("packages") == {"fabric", "hypervisor"}
+    assert "hypervisor" not in roles("network")
