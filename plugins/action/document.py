@@ -37,4 +37,5 @@ class ActionModule(DocumentTask):
         facts = self._task.args["facts"]
         told = notes(wanted.document, host, facts, hosts) if keep else []
         compiled = compile_node(wanted.document, host, facts, hosts, wanted.state)
-        return {**result, "keep": keep, **compiled, **({"warnings": told} if told else {})}
+        found = "interfaces" in (facts.get(host) or {})
+        return {**result, "keep": keep, "found": found, **compiled, **({"warnings": told} if told else {})}

@@ -67,6 +67,10 @@ keep:
   returned: success
   type: bool
   sample: true
+found:
+  description: Whether there are facts of the node.
+  returned: when O(facts) are given
+  type: bool
 resources:
   description: What P(netvirt.fabric.compile#filter) returns of the same name.
   returned: when O(facts) are given
