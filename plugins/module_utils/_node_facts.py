@@ -80,13 +80,20 @@ def bridges(node: Node) -> dict[str, dict[str, Any]]:
 
 
 def interfaces(node: Node) -> dict[str, dict[str, Any]]:
-    """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``mtu``, ``mac``, ``up``."""
+    """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``mtu``, ``mac``, ``up``.
+
+    IPv6 addresses with a lifetime come from router advertisements and go by themselves, so nothing is built on them.
+    """
     result = _programs.run_program(["ip", "-j", "address", "show"], node.settings.timeout, "install iproute2")
     if result.returncode:
         raise _errors.Unavailable(f"the interfaces cannot be listed: {_programs.complaint(result)}")
     return {
         link["ifname"]: {
-            "addresses": [f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if "local" in item],
+            "addresses": [
+                f"{item['local']}/{item['prefixlen']}"
+                for item in link["addr_info"]
+                if "local" in item and not (item["family"] == "inet6" and item.get("dynamic"))
+            ],
             "mtu": link["mtu"],
             "mac": link.get("address", ""),
             "up": "UP" in link["flags"],

@@ -49,7 +49,7 @@ def addresses(
 ) -> list[_netlink_model.Address]:
     """Return the addresses that are the user's to set: those listed, and all but those the kernel gives itself.
 
-    The kernel's own are link-local and loopback ones, and IPv6 addresses from router advertisements, which have a
+    The kernel's own are loopback and IPv6 link-local ones, and IPv6 addresses from router advertisements, which have a
     lifetime. IPv4 addresses with a lifetime are from DHCP and count.
     """
     wanted = set(listed)
@@ -62,7 +62,7 @@ def addresses(
 
 def _from_kernel(address: _netlink_model.Address) -> bool:
     ip = ipaddress.ip_address(address.local)
-    return ip.is_link_local or ip.is_loopback or (ip.version == 6 and not address.permanent)
+    return ip.is_loopback or (ip.version == 6 and (ip.is_link_local or not address.permanent))
 
 
 def observed(node: Node, namespace: Optional[str], link: _netlink_model.Link, listed: Optional[Iterable[str]]) -> Spec:
