@@ -69,7 +69,7 @@ interfaces:
   type: dict
   contains:
     addresses:
-      description: The addresses with prefix length, link-local ones included.
+      description: The addresses with prefix length, link-local ones included, IPv6 ones with a lifetime left out.
       type: list
       elements: str
     mtu:

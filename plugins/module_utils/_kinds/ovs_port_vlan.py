@@ -237,7 +237,7 @@ def _real_bridge(node: Node, bridge: str) -> str:
 def _observed_vlans(port: _ovsdb.Row) -> Spec:
     tag = _ovs.optional(port.tag, None) or None
     mode = _ovs.optional(port.vlan_mode, "access" if tag else "trunk")
-    if 0 in port.tag and _ovs.optional(port.vlan_mode, "access") == "access":  # no VLAN: untagged frames alone, as a trunk of VLAN 0 has them
+    if 0 in port.tag and _ovs.optional(port.vlan_mode, "access") == "access":
         return {"mode": "trunk", "tag": None, "trunks": [0], "cvlans": None}
     return {
         "mode": mode,
