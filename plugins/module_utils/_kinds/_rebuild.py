@@ -114,6 +114,8 @@ def with_uplinks(owner: str, resources: Sequence[_engine.Resource]) -> list[_eng
         entry for entry in before if not any((kind, options.get("name")) in named for kind, options in entry.items())
     ]
     entries += [_entry(item) for item in moved if not item.absent]
+    if all(kind in ("linux_bridge", "ovs_bridge") for entry in entries for kind in entry):
+        entries = []  # bridges were kept for the sake of their uplinks
     return [_engine.resource(Rebuild(), {"name": owner, "state": _state(entries), "resources": entries})]
 
 
