@@ -21,7 +21,7 @@ import fabric_node
 import pytest
 from engine import apply, column, output
 from fabric_node import NICS, nics, run
-from netlink_node import ip
+from netlink_node import addresses, ip
 from wire_frames import BROADCAST, MARKED, TUNNEL_PORTS, Place, delivered, ethernet, tunnelled
 
 KINDS = ("vxlan", "geneve", "gre")
@@ -105,8 +105,8 @@ def decapsulating(kind: str) -> list[str]:
             number = column("Interface", port, "ofport")
             for vlan in ("", ",dl_vlan=20", ",dl_vlan=200"):
                 flow = f"in_port={number}{vlan},dl_src=02:00:00:00:66:02,dl_dst={UNDERLAY_MAC},{transport}"
-                addresses = "nw_src=192.0.2.2,nw_dst=192.0.2.1,nw_ttl=64"
-                traced = output("ovs-appctl", "ofproto/trace", bridge, f"{flow},{addresses}{port_number}")
+                ends = "nw_src=192.0.2.2,nw_dst=192.0.2.1,nw_ttl=64"
+                traced = output("ovs-appctl", "ofproto/trace", bridge, f"{flow},{ends}{port_number}")
                 if "tnl_pop" in traced.rpartition("Datapath actions")[2]:
                     found.append(f"{bridge} {port}{vlan}")
     return found
@@ -165,6 +165,15 @@ def test_bridges_forward_as_before(tunnels: str) -> None:
     assert delivered({(None, "nvtexp"): [frame]}, PLACES) == {("nv-r1", "ex-r1"): {b"hello"}}
     tagged = ethernet("02:00:00:00:66:04", BROADCAST, MARKED, b"office", 200)
     assert delivered({(None, "nvtphp"): [tagged]}, PLACES) == {(None, INSIDE): {b"office"}}
+
+
+def test_an_underlay_gets_its_ipv6_addresses_back(nic: None) -> None:
+    mine = "2001:db8:ab::1/64"
+    ip("address", "add", mine, "dev", "nvtul", "nodad")
+    run(fabric_node.resources())
+    assert (addresses("nvtul"), mine in addresses("br-phy")) == ([], True)
+    run(fabric_node.resources("absent"), keep=False)
+    assert addresses("nvtul") == ["192.0.2.1/24", mine]
 
 
 def test_a_nic_gets_its_ipv6_back(nic: None) -> None:

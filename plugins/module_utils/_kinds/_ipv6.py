@@ -70,15 +70,17 @@ def switch(node: Node, name: str, on: bool) -> None:
 
 
 def returning(node: Node, names: Iterable[str]) -> Iterable[_engine.Operation]:
-    """Return the operations that give devices which stop being ports their IPv6 back, where it was taken."""
+    """Return the operations that give devices which stop being ports their IPv6 back, where it was taken.
+
+    A device that gets an IPv6 address back from a bridge that goes has it before.
+    """
     for name in names:
         if _owner(node, name) is not None:
             predict = None
             if node.netlink.ipv6(None, name) is not None:
                 predict = partial(node.netlink.predict_ipv6, None, name, True)
-            yield _engine.Operation(
-                _engine.Stage.INTERFACE, f"give {name} IPv6 back", partial(give_back, node, name), predict=predict
-            )
+            stage = _engine.Stage.VLAN if is_declared(node, name) else _engine.Stage.INTERFACE
+            yield _engine.Operation(stage, f"give {name} IPv6 back", partial(give_back, node, name), predict=predict)
 
 
 def give_back(node: Node, name: str) -> None:
