@@ -21,6 +21,9 @@ description:
 extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
+  - netvirt.fabric.needs_nft
+  - netvirt.fabric.needs_ovs
 options:
   resources:
     description:

@@ -31,6 +31,8 @@ options:
       - Without it nothing is confirmed, and the last move is shown.
     type: str
     default: ""
+requirements:
+  - root on the node
 seealso:
   - module: netvirt.fabric.bridge_uplink
 author:

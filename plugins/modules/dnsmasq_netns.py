@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
 options:
   name:
     description:
@@ -167,8 +168,7 @@ options:
       - The IPv4 address of the TFTP server that has O(boot_file). An empty string is this instance.
     type: str
 requirements:
-  - dnsmasq (package dnsmasq-base) 2.90 or newer, sysctl (package procps), systemd and the Python library pyroute2 on
-    the node
+  - dnsmasq-base 2.90 or newer, procps (for sysctl) and systemd on the node
 seealso:
   - module: netvirt.fabric.netns_router
   - module: netvirt.fabric.veth_pair

@@ -24,6 +24,8 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
+  - netvirt.fabric.needs_nft
 options:
   name:
     description:
@@ -68,8 +70,6 @@ options:
       - A new translation has V(accept).
     type: str
     choices: [accept, drop]
-requirements:
-  - nftables on the node
 seealso:
   - module: netvirt.fabric.netns_router
   - name: nft(8)

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
 options:
   name:
     description:

@@ -15,6 +15,7 @@ description:
   - Reads what the fabric compiler and the roles need to know of a node. Open vSwitch must be running on it.
 extends_documentation_fragment:
   - netvirt.fabric.attributes.info_module
+  - netvirt.fabric.needs_ovs
 options:
   ovsdb:
     description:

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_ovs
 options:
   name:
     description:

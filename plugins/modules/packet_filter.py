@@ -21,6 +21,8 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
+  - netvirt.fabric.needs_nft
 options:
   name:
     description:
@@ -105,8 +107,6 @@ options:
             M(netvirt.fabric.nat_masquerade).
         type: bool
         default: false
-requirements:
-  - nftables on the node
 seealso:
   - module: netvirt.fabric.ovs_port_vlan
   - module: netvirt.fabric.netns_router

@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind
   - netvirt.fabric.settings
+  - netvirt.fabric.needs_netlink
+  - netvirt.fabric.needs_ovs
 options:
   name:
     description:

@@ -15,6 +15,7 @@ import pytest
 from dhcp_lab import CLIENT_MAC, NAME, OPTIONS, UNIT, converge, lease, leases, network
 from dhcp_lab import instance as dhcp_instance
 from engine import Object
+from killed import rotated
 
 instance = pytest.fixture(dhcp_instance)
 lab = pytest.fixture(scope="module", autouse=True)(network)
@@ -58,7 +59,7 @@ def test_next_run_finishes_a_change(instance: Object, change: dict[str, Any]) ->
     instance.present(**OPTIONS)
     lease()
     whole = run_and_kill({**OPTIONS, **change}, None)
-    for point in range(POINTS):
+    for point in rotated(range(POINTS)):
         converge(**OPTIONS, router="", domain="")
         run_and_kill({**OPTIONS, **change}, whole * (point + 0.5) / POINTS)
         converge(**OPTIONS, **change)
@@ -71,7 +72,7 @@ def test_next_run_finishes_a_change(instance: Object, change: dict[str, Any]) ->
 
 def test_next_run_finishes_a_removal_and_a_creation(instance: Object) -> None:
     whole = run_and_kill(OPTIONS, None)
-    for point in range(POINTS):
+    for point in rotated(range(POINTS)):
         run_and_kill({"state": "absent"}, whole * (point + 0.5) / POINTS)
         converge(state="absent")
         assert converge(state="absent").operations == []

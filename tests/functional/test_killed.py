@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIGKILL at each of 100 points of an apply of a full network node, and at 30 of its removal.
+"""SIGKILL at each of 100 points of an apply of a full network node, and at 30 of its removal, or at a quarter of them.
 
 The next run finishes it, and nothing is lost. Its list is made of what is there, as the role makes it.
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from engine import Spec, output
 from fabric_node import lose, nics, resources, run
-from killed import run_until
+from killed import rotated, run_until
 from snapshot import NO_FILE, difference, snapshot
 
 POINTS, PARTS = 100, 10
@@ -122,7 +122,7 @@ def killed_near(prepare: Callable[[], None], state: str, point: int) -> int:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_next_run_finishes_what_was_killed(whole: tuple[int, Any], part: int) -> None:
     passed, expected = whole
-    for index in range(part, POINTS, PARTS):
+    for index in rotated(range(part, POINTS, PARTS)):
         point = killed_near(empty, "present", 1 + index * (passed - 1) // (POINTS - 1))
         finish("present")
         assert finish("present", check=True) == []
@@ -132,7 +132,7 @@ def test_next_run_finishes_what_was_killed(whole: tuple[int, Any], part: int) ->
 
 def test_next_run_finishes_a_removal_that_was_killed(emptied: tuple[int, Any]) -> None:
     passed, expected = emptied
-    for index in range(REMOVAL_POINTS):
+    for index in rotated(range(REMOVAL_POINTS)):
         point = killed_near(full, "absent", 1 + index * (passed - 1) // (REMOVAL_POINTS - 1))
         finish("absent")
         assert finish("absent", check=True) == []

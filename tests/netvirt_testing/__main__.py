@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import signal
 import sys
+import time
+from dataclasses import replace
 from types import FrameType
 
-from netvirt_testing import again, lint, molecule, sanity, suites
+from netvirt_testing import again, ecosystem, lint, molecule, sanity, suites
 from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
 from netvirt_testing.paths import LOGS
-from netvirt_testing.report import Tally, summary, timed
+from netvirt_testing.report import Tally, say, summary, timed
 from netvirt_testing.suites import Group, Request
 
 # The quick ones first.
@@ -22,6 +25,7 @@ GROUPS: dict[str, Group] = {
     "lint": lambda tally, request: lint.run(tally),
     "unit": suites.unit,
     "sanity": lambda tally, request: sanity.run(tally),
+    "ecosystem": lambda tally, request: ecosystem.run(tally),
     "functional": suites.functional,
     "integration": suites.integration,
     "molecule": molecule.run,
@@ -32,7 +36,7 @@ GROUPS: dict[str, Group] = {
 BESIDE = {"functional", "molecule"}
 # Emulated machines want the processor for themselves.
 ALONE = {"vm"}
-USAGE = """./test [--keep-lab] [GROUP...] [-- PYTEST-ARGUMENT...]
+USAGE = """./test [--keep-lab] [--all] [GROUP...] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] scenario NAME [--kind container|vm] [-- PYTEST-ARGUMENT...]
        ./test [--keep-lab] molecule [NAME...]"""
 
@@ -45,9 +49,11 @@ def parse(argv: list[str]) -> tuple[dict[str, Group], Request]:
     parser = argparse.ArgumentParser(prog="./test", usage=USAGE)
     parser.add_argument("groups", nargs="*", metavar="GROUP")
     parser.add_argument("--keep-lab", action="store_true")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--kind", choices=suites.LABS)
     options = parser.parse_args(own)
     request = Request(pytest_arguments, options.keep_lab, options.kind or "container")
+    request = replace(request, all_points=options.all or not options.groups)
     if options.kind and not set(options.groups) & {"scenario", "functional"}:
         parser.error("--kind goes with scenario or functional")
     if options.groups[:1] == ["scenario"]:
@@ -103,11 +109,19 @@ def run_all(groups: dict[str, Group], request: Request) -> list[Tally]:
     return sorted(tallies, key=lambda tally: list(groups).index(tally.name))
 
 
+def choose_points(request: Request) -> str:
+    """Return at which points tests kill runs: all, or a quarter of them, another one each day."""
+    return "all" if request.all_points else str(int(time.time() // 86400) % 4)
+
+
 def main() -> int:
     """Run the groups and say how they ended; return the exit status."""
     groups, request = parse(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    points = os.environ.setdefault("NETVIRT_KILL_POINTS", choose_points(request))
+    if "functional" in groups:
+        say(f"    points at which runs are killed: NETVIRT_KILL_POINTS={points} (0 to 3 is a quarter of them)")
     tallies = run_all(groups, request)
     again.run(tallies, groups, request)
     total = summary(tallies)

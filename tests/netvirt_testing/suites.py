@@ -1,6 +1,9 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The groups that pytest runs: ``unit`` here, ``functional`` inside a node, the others against several nodes."""
+"""The groups that pytest runs: ``unit`` here, ``functional`` inside nodes, the others against several nodes.
+
+A whole run shares the files of ``functional`` out over two nodes, and those of ``integration`` over two labs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from netvirt_testing import shared
 from netvirt_testing.lab import Lab, LabError, lab_running
 from netvirt_testing.paths import ROOT, environment, source_files
 from netvirt_testing.report import Tally
@@ -26,11 +31,19 @@ LABS = {"container": "testfleet", "vm": "testvm"}  # By kind of their nodes.
 FLEET = ("network1", "compute1", "compute2")
 # As few virtual machines as will do, since they take memory, and time to boot. Kinds of nodes may mix.
 VM_FLEET = {"network1": "container", "compute1": "vm", "compute2": "vm"}
+# What takes longest; see shared.py.
+SLOW_FUNCTIONAL = ("test_properties", "test_killed", "test_bridge_uplink_guard", "test_rebuild")
+SLOW_INTEGRATION = tuple(
+    f"test_{name}" for name in ("physical_networks", "reboot", "guests", "contract", "nat_network", "classic", "ovs_db")
+)
 # What containers lack the modules of the kernel for.
 VM_FUNCTIONAL = tuple(
     f"tests/functional/test_{name}.py"
     for name in ("link_vlan", "link_bond", "linux_bridge_vlans", "purge_links", "packet_filter")
 )
+
+HANDED_ON = ("NETVIRT_FUZZ_", "NETVIRT_KILL_POINTS")
+"""Variables that tests in a node read."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Request:
     pytest_arguments: list[str]
     keep_lab: bool = False
     kind: str = "container"  # of the nodes
+    all_points: bool = False  # Kill runs at all points, not at a quarter of them.
     again: str = ""  # The one test to run, in place of all.
 
 
@@ -69,13 +83,48 @@ def chosen(request: Request, *targets: str) -> list[str]:
     return [request.again] if request.again else [*targets, *request.pytest_arguments]
 
 
+@dataclass
+class Here:
+    """This machine, with a lab that is up."""
+
+    lab: str = ""
+    name: str = "this machine"
+
+    def __post_init__(self) -> None:
+        self.name = self.lab or self.name
+        self.report = Path(tempfile.gettempdir(), f"netvirt-{os.getpid()}-{self.name.replace(' ', '-')}.xml")
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command that runs pytest and leaves a report."""
+        self.report.unlink(missing_ok=True)
+        return [sys.executable, "-m", "pytest", "-q", f"--junit-xml={self.report}", *arguments]
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of pytest."""
+        return {**environment(), **({"NETVIRT_LAB": self.lab} if self.lab else {})}
+
+    def start(self, path: str, output: Any) -> subprocess.Popen[bytes]:
+        """Start pytest on a file."""
+        return subprocess.Popen(
+            self.command([path]),
+            cwd=ROOT,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+    def count(self, tally: Tally, status: int) -> None:
+        """Count what pytest reported."""
+        finish(tally, status, self.report)
+        self.report.unlink(missing_ok=True)
+
+
 def pytest_here(tally: Tally, arguments: Sequence[str], lab: str = "") -> None:
     """Run pytest on this machine, with a lab that is up."""
-    with tempfile.TemporaryDirectory(prefix="netvirt-junit-") as reports:
-        report = Path(reports, "junit.xml")
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments]
-        variables = {**environment(), **({"NETVIRT_LAB": lab} if lab else {})}
-        finish(tally, subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode, report)
+    place = Here(lab)
+    status = subprocess.run(place.command(arguments), cwd=ROOT, env=place.variables(), check=False).returncode
+    place.count(tally, status)
 
 
 def unit(tally: Tally, request: Request) -> None:
@@ -91,8 +140,14 @@ def integration(tally: Tally, request: Request) -> None:
     if not has_tests("tests/integration"):
         tally.skip("tests/integration: no tests in this checkout")
         return
-    with lab_running(lab_name(LABS["container"]), dict.fromkeys(FLEET, "container"), request.keep_lab) as lab:
-        pytest_here(tally, chosen(request, "tests/integration"), lab.name)
+    name, nodes = lab_name(LABS["container"]), dict.fromkeys(FLEET, "container")
+    with lab_running(name, nodes, request.keep_lab) as lab:
+        if part_of(request):
+            pytest_here(tally, chosen(request, "tests/integration"), lab.name)
+            return
+        with lab_running(f"{name}2", nodes, request.keep_lab) as second:
+            files = [str(path) for path in source_files("tests/integration/test_*.py")]
+            shared.run(tally, [Here(lab.name), Here(second.name)], shared.order(files, SLOW_INTEGRATION))
 
 
 def fleet(tally: Tally, request: Request) -> None:
@@ -138,21 +193,55 @@ def functional(tally: Tally, request: Request) -> None:
     if not has_tests("tests/functional"):
         tally.skip("tests/functional: no tests in this checkout")
         return
-    with lab_running(lab_name("testnode"), {"node1": request.kind}, request.keep_lab) as lab:
-        pytest_inside(tally, lab, "node1", chosen(request, "tests/functional"))
+    whole = not part_of(request)
+    nodes = dict.fromkeys(("node1", "node2") if whole else ("node1",), request.kind)
+    with lab_running(lab_name("testnode"), nodes, request.keep_lab) as lab:
+        if not whole:
+            pytest_inside(tally, lab, "node1", chosen(request, "tests/functional"))
+            return
+        for node in nodes:
+            copy_checkout(lab, node)
+        files = [str(path) for path in source_files("tests/functional/test_*.py")]
+        shared.run(tally, [Inside(lab, node) for node in nodes], shared.order(files, SLOW_FUNCTIONAL))
+
+
+def part_of(request: Request) -> bool:
+    """Tell whether only some tests of a group are asked for; pytest then gets them all at once."""
+    return bool(request.again or request.pytest_arguments)
+
+
+@dataclass
+class Inside:
+    """A node that has the checkout."""
+
+    lab: Lab
+    name: str
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command that runs pytest in the node and leaves a report there."""
+        asked = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(HANDED_ON)]
+        pytest = ["env", *asked, "python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}", *arguments]
+        remote = f"rm -f {REPORT_IN_NODE}; cd {COLLECTION_IN_NODE} && {shlex.join(pytest)}"
+        return [*self.lab.ssh(self.name), remote]
+
+    def start(self, path: str, output: Any) -> subprocess.Popen[bytes]:
+        """Start pytest on a file."""
+        return subprocess.Popen(self.command([path]), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def count(self, tally: Tally, status: int) -> None:
+        """Count what pytest reported."""
+        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+            report.write(self.lab.run(self.name, ["cat", REPORT_IN_NODE], check=False).stdout.encode())
+            report.flush()
+            finish(tally, status, Path(report.name))
 
 
 def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str]) -> None:
     """Run pytest inside a node."""
     copy_checkout(lab, node)
-    asked = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("NETVIRT_FUZZ_")]
-    command = ["env", *asked, "python3", "-m", "pytest", "-q", f"--junit-xml={REPORT_IN_NODE}", *arguments]
-    remote = f"cd {COLLECTION_IN_NODE} && {shlex.join(command)}"
-    status = subprocess.run([*lab.ssh(node), remote], stdin=subprocess.DEVNULL, check=False).returncode
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        report.write(lab.run(node, ["cat", REPORT_IN_NODE], check=False).stdout.encode())
-        report.flush()
-        finish(tally, status, Path(report.name))
+    place = Inside(lab, node)
+    status = subprocess.run(place.command(arguments), stdin=subprocess.DEVNULL, check=False).returncode
+    place.count(tally, status)
 
 
 def copy_checkout(lab: Lab, node: str) -> None:

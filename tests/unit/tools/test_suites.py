@@ -32,6 +32,12 @@ def test_what_is_asked_for() -> None:
     assert (list(groups), request) == (["unit", "lint"], suites.Request(["-k", "vlan"], True, "container"))
     groups, request = runner.parse([])
     assert groups == runner.GROUPS
+    assert request.all_points  # since it is all that there is
+    assert runner.choose_points(request) == "all"
+    groups, request = runner.parse(["functional", "--all"])
+    assert request.all_points
+    groups, request = runner.parse(["functional"])
+    assert runner.choose_points(request) in {"0", "1", "2", "3"}
     groups, request = runner.parse(["scenario", "nat", "--kind", "vm"])
     assert (list(groups), request) == (["nat"], suites.Request([], False, "vm"))
 

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The group ``ecosystem``: what Galaxy, the documentation's site and a release ask of the collection."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from netvirt_testing import environments
+from netvirt_testing.paths import CACHE, LOGS, ROOT
+from netvirt_testing.report import Tally, say
+from netvirt_testing.sanity import copy_checkout
+
+REQUIREMENTS = ("-r", str(ROOT / "tests" / "ecosystem.txt"))
+NAME = "netvirt.fabric"
+
+
+class Fault(Exception):
+    """What a check found."""
+
+
+class Checks:
+    """The checks, on a copy of the checkout."""
+
+    def __init__(self, collections: Path, programs: Path) -> None:
+        self.collections = collections
+        self.checkout = collections / "ansible_collections" / "netvirt" / "fabric"
+        self.environment = {**environments.variables(programs), "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+
+    def run(self, name: str, *command: str, cwd: Path | None = None) -> str:
+        """Run a program and return its output; raise Fault with the end of it when it fails."""
+        result = subprocess.run(
+            command,
+            cwd=cwd or self.checkout,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        log = LOGS / f"ecosystem-{name}.log"
+        log.write_text(result.stdout, encoding="utf-8")
+        if result.returncode:
+            raise Fault(
+                f"{' '.join(command)} ended with status {result.returncode}; see {log}\n{result.stdout[-3000:]}"
+            )
+        return result.stdout
+
+    def importer(self) -> None:
+        """Galaxy takes the built artifact, which has nothing that belongs to the checkout alone."""
+        self.run("build", "ansible-galaxy", "collection", "build", "--force", "--output-path", str(self.collections))
+        artifact = next(self.collections.glob("*.tar.gz"))
+        hidden = [name for name in self.run("artifact", "tar", "-tzf", str(artifact)).splitlines() if name[0] == "."]
+        if hidden:
+            raise Fault(f"the artifact has {', '.join(hidden)}; see build_ignore in galaxy.yml")
+        said = self.run("importer", "python", "-m", "galaxy_importer.main", str(artifact), cwd=self.collections)
+        if complaints := re.findall(r"^(?:WARNING|ERROR): .*", said, re.MULTILINE):
+            raise Fault("\n".join(complaints))
+
+    def changelog(self) -> None:
+        """The fragments are good."""
+        self.run("changelog", "antsibull-changelog", "lint")
+
+    def release(self) -> None:
+        """The next version can be released."""
+        self.run("release", "antsibull-changelog", "release", "--reload-plugins")
+        version = yaml.safe_load((self.checkout / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+        if f"\n## v{version}\n" not in (self.checkout / "CHANGELOG.md").read_text(encoding="utf-8"):
+            raise Fault(f"the released CHANGELOG.md has no section v{version}")
+
+    def docs(self) -> None:
+        """The documentation is good, down to the options that it refers to."""
+        self.run("docs", "antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")
+
+    def site(self) -> None:
+        """The documentation's site is built without a warning."""
+        pages = self.collections / "rst"
+        pages.mkdir(mode=0o755)
+        self.run("pages", "antsibull-docs", "collection", "--use-current", "--dest-dir", str(pages), NAME)
+        (pages / "index.rst").write_text(f"{NAME}\n{'=' * len(NAME)}\n\n.. toctree::\n\n   collections/index\n")
+        configuration = str(self.checkout / "docs" / "docsite")
+        output = str(self.collections / "html")
+        self.run("site", "sphinx-build", "-q", "-W", "--keep-going", "-c", configuration, str(pages), output)
+
+
+def run(tally: Tally) -> None:
+    """Run every check; each is one test."""
+    try:
+        programs = environments.made("ecosystem", REQUIREMENTS)
+    except environments.NoEnvironment as error:
+        tally.fail(str(error))
+        return
+    with tempfile.TemporaryDirectory(prefix="ecosystem-", dir=CACHE) as collections:
+        checks = Checks(Path(collections), programs)
+        copy_checkout(checks.checkout)
+        # The release changes the copy.
+        listed: list[Callable[[], None]] = [checks.importer, checks.changelog, checks.docs, checks.site, checks.release]
+        for check in listed:
+            try:
+                check()
+                tally.passed += 1
+            except Fault as fault:
+                say(str(fault))
+                tally.fail(f"{check.__name__}: {(check.__doc__ or '').rstrip('.')} - no")

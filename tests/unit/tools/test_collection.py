@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files at the top of the collection say agrees with what is there."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from netvirt_testing.paths import ROOT, source_files
+
+MODULES = [path.stem for path in source_files("plugins/modules/*.py")]
+FRAGMENTS = source_files("changelogs/fragments/*.yml")
+
+
+def test_the_action_group_has_all_modules() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
+    assert runtime["action_groups"] == {"fabric": sorted(MODULES)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_needs(module: str) -> None:
+    text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    documentation = yaml.safe_load(text.split('DOCUMENTATION = r"""', 1)[1].split('"""', 1)[0])
+    extended = documentation["extends_documentation_fragment"]
+    needs = [name for name in extended if name.startswith("netvirt.fabric.needs_")]
+    assert needs or documentation.get("requirements")
+
+
+@pytest.mark.skipif((ROOT / "changelogs" / "changelog.yaml").exists(), reason="there was a release")
+@pytest.mark.parametrize("path", FRAGMENTS, ids=str)
+def test_the_first_release_tells_no_mended_faults(path: object) -> None:
+    """Nobody has met a fault that no release had. What a user should know goes into minor_changes or security_fixes."""
+    sections = yaml.safe_load((ROOT / str(path)).read_text(encoding="utf-8"))
+    assert "bugfixes" not in sections, f"{path}: before the first release there are no bugfixes to tell"
