@@ -18,6 +18,7 @@ PACKAGES = {  # program: its package
     "systemd-nspawn": "systemd-container",
     "ethtool": "ethtool",
     "ip": "iproute2",
+    "ping": "iputils-ping",
     "ssh": "openssh-client",
     "sysctl": "procps",
 }
