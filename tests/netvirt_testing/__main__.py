@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from types import FrameType
 
-from netvirt_testing import again, ecosystem, lint, molecule, sanity, suites
+from netvirt_testing import again, controllers, ecosystem, lint, molecule, sanity, suites
 from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
 from netvirt_testing.paths import LOGS
@@ -26,6 +26,7 @@ GROUPS: dict[str, Group] = {
     "unit": suites.unit,
     "sanity": lambda tally, request: sanity.run(tally),
     "ecosystem": lambda tally, request: ecosystem.run(tally),
+    "controllers": controllers.run,
     "functional": suites.functional,
     "integration": suites.integration,
     "molecule": molecule.run,

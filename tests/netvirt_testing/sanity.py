@@ -48,9 +48,9 @@ def pip_settings() -> str:
     return "\n".join(["[global]", *(f"{name} = {value}" for name, value in values.items() if value), ""])
 
 
-def provide_get_pip() -> None:
+def provide_get_pip(programs: Path) -> None:
     """Put the script where ansible-test keeps its download, unless a real download is there."""
-    ansible_test = next(VENV_BIN.parent.glob("lib/python3*/site-packages/ansible_test/_internal"))
+    ansible_test = next(programs.parent.glob("lib/python3*/site-packages/ansible_test/_internal"))
     for version in re.findall(
         r"\bpip='([\d.]+)'", (ansible_test / "python_requirements.py").read_text(encoding="utf-8")
     ):
@@ -62,12 +62,12 @@ def provide_get_pip() -> None:
         target.write_text(GET_PIP.format(mark=MARK, settings=pip_settings()), encoding="utf-8")
 
 
-def python_path() -> str:
+def python_path(programs: Path) -> str:
     """Return PATH without the directories that offer a Python that does not start, and with the oldest one for nodes.
 
     ansible-test takes any ``python3.N`` it finds, and pyenv's stubs exist for versions that are not switched on.
     """
-    directories = [str(VENV_BIN), *os.environ["PATH"].split(":")]
+    directories = [str(programs), *os.environ["PATH"].split(":")]
     directories += [str(path) for path in Path("~/.pyenv/versions").expanduser().glob("3.9.*/bin")]
     return ":".join(directory for directory in directories if all(map(starts, Path(directory).glob("python3.[0-9]*"))))
 
@@ -87,26 +87,27 @@ def copy_checkout(target: Path) -> None:
     subprocess.run(["git", "init", "--quiet", "."], cwd=target, check=True)
 
 
-def run(tally: Tally) -> None:
-    """Run ansible-test sanity; each of its tests is one test."""
-    provide_get_pip()
+def run(tally: Tally, programs: Path = VENV_BIN, name: str = "sanity") -> None:
+    """Run the ansible-test sanity of an environment; each of its tests is one test."""
+    provide_get_pip(programs)
     with tempfile.TemporaryDirectory(prefix="sanity-", dir=CACHE) as collections:
         checkout = Path(collections, "ansible_collections", "netvirt", "fabric")
         copy_checkout(checkout)
         result = subprocess.run(
             ["ansible-test", "sanity", "--color", "no"],
             cwd=checkout,
-            env={**environment(), "ANSIBLE_COLLECTIONS_PATH": collections, "PATH": python_path()},
+            env={**environment(), "ANSIBLE_COLLECTIONS_PATH": collections, "PATH": python_path(programs)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-    (LOGS / "sanity.log").write_text(result.stdout, encoding="utf-8")
-    count(tally, result.returncode, result.stdout)
+    log = LOGS / f"{name}.log"
+    log.write_text(result.stdout, encoding="utf-8")
+    count(tally, result.returncode, result.stdout, log)
 
 
-def count(tally: Tally, status: int, output: str) -> None:
+def count(tally: Tally, status: int, output: str, log: Path) -> None:
     """Count what ansible-test ran and what of it failed."""
     ran = len(set(RUNNING.findall(output)))
     if not status:
@@ -115,7 +116,8 @@ def count(tally: Tally, status: int, output: str) -> None:
     errors, fatal, rest = output.partition("\nFATAL: ")
     say("\n".join(line for line in errors.splitlines() if not line.startswith(("Running ", "WARNING: ", "See doc"))))
     say((fatal + rest).strip()[-4000:])
-    failed = FAILED.search(output)
-    tally.failed += int(failed[1]) if failed else 1
-    tally.passed += max(ran - tally.failed, 0)
-    say(f"ansible-test failed ({status}); full output in {LOGS / 'sanity.log'}")
+    listed = FAILED.search(output)
+    failed = int(listed[1]) if listed else 1
+    tally.failed += failed
+    tally.passed += max(ran - failed, 0)
+    say(f"ansible-test failed ({status}); full output in {log}")

@@ -99,7 +99,7 @@ def test_a_run_of_pytest_that_ends_badly_is_a_failure(status: int, tmp_path: Pat
 )
 def test_sanity_is_counted(status: int, output: str, expected: str) -> None:
     tally = Tally("sanity")
-    sanity.count(tally, status, output)
+    sanity.count(tally, status, output, Path("sanity.log"))
     assert str(tally) == expected
 
 
