@@ -10,7 +10,6 @@ import yaml
 from netvirt_testing.paths import ROOT, source_files
 
 MODULES = [path.stem for path in source_files("plugins/modules/*.py")]
-FRAGMENTS = source_files("changelogs/fragments/*.yml")
 
 
 def test_the_action_group_has_all_modules() -> None:
@@ -25,11 +24,3 @@ def test_a_module_says_what_it_needs(module: str) -> None:
     extended = documentation["extends_documentation_fragment"]
     needs = [name for name in extended if name.startswith("netvirt.fabric.needs_")]
     assert needs or documentation.get("requirements")
-
-
-@pytest.mark.skipif((ROOT / "changelogs" / "changelog.yaml").exists(), reason="there was a release")
-@pytest.mark.parametrize("path", FRAGMENTS, ids=str)
-def test_the_first_release_tells_no_mended_faults(path: object) -> None:
-    """Nobody has met a fault that no release had. What a user should know goes into minor_changes or security_fixes."""
-    sections = yaml.safe_load((ROOT / str(path)).read_text(encoding="utf-8"))
-    assert "bugfixes" not in sections, f"{path}: before the first release there are no bugfixes to tell"
