@@ -25,9 +25,9 @@ def crowded() -> Iterator[None]:
     try:
         output("ip", "netns", "add", NAMESPACE)
         addresses = ", ".join(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(ELEMENTS))
-        text = f"table inet crowd {{ set s {{ type ipv4_addr; elements = {{ {addresses} }} }} }}"
+        text = f"table inet crowd {{\nset s {{\ntype ipv4_addr\nelements = {{ {addresses} }}\n}}\n}}\n"
         command = ["ip", "netns", "exec", NAMESPACE, "nft", "-f", "-"]
-        subprocess.run(command, input=text, check=True, text=True, timeout=120)
+        subprocess.run(command, input=text, check=True, text=True, timeout=120, stderr=subprocess.DEVNULL)
         yield
     finally:
         subprocess.run(["ip", "netns", "delete", NAMESPACE], check=False, capture_output=True)
@@ -35,7 +35,7 @@ def crowded() -> Iterator[None]:
 
 def took(check: bool = False) -> float:
     start = time.monotonic()
-    apply(RESOURCES, check)
+    apply(RESOURCES, check, timeout=60)
     return time.monotonic() - start
 
 

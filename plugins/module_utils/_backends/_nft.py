@@ -3,9 +3,9 @@
 
 """nftables, by ``nft -j``: JSON in, JSON out (libnftables-json(5)).
 
-Only tables whose names have our prefix are listed: those of others may hold hundreds of thousands of elements. Writes
-replace or remove whole tables; they are collected and loaded as one transaction per namespace, so that packets meet the
-old rules or the new ones and never none.
+Sets are read only of tables whose names have our prefix: those of others may hold hundreds of thousands of elements.
+Writes replace or remove whole tables; they are collected and loaded as one transaction per namespace, so that packets
+meet the old rules or the new ones and never none.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Nft:
         if namespace not in self._tables:
             try:
                 self._tables[namespace] = {
-                    (family, name): self._list(namespace, ["table", family, name])
+                    (family, name): [
+                        item for item in self._list(namespace, ["list", "table", family, name]) if "table" not in item
+                    ]
                     for family, name in self._names(namespace)
                     if name.startswith(PREFIX)
                 }
@@ -84,15 +86,19 @@ class Nft:
             self._run(namespace, ["-f", "-"], json.dumps({"nftables": items}))
 
     def _names(self, namespace: Optional[str]) -> list[tuple[str, str]]:
-        listed = self._list(namespace, ["tables"])
+        """Return family and name of each table: of a terse listing, which has no elements of sets.
+
+        "list tables" reads them all, up to version 1.0.6 at least.
+        """
+        listed = self._list(namespace, ["--terse", "list", "ruleset"])
         return [(item["table"]["family"], item["table"]["name"]) for item in listed if "table" in item]
 
-    def _list(self, namespace: Optional[str], what: list[str]) -> list[Item]:
+    def _list(self, namespace: Optional[str], arguments: list[str]) -> list[Item]:
         """Return what nft lists. It is asked for one table at a time: version 1.0.6 mixes up several of one name."""
-        output = self._run(namespace, ["list", *what])
+        output = self._run(namespace, arguments)
         try:
             found: list[Item] = json.loads(output)["nftables"]
-            return [item for item in found if "metainfo" not in item and ("table" in item) == (what == ["tables"])]
+            return [item for item in found if "metainfo" not in item]
         except (KeyError, TypeError, ValueError) as error:
             raise _errors.Unavailable(
                 f"nft lists the rules{_namespaces.where(namespace)} in a form that is not understood"
