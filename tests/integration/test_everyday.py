@@ -123,7 +123,8 @@ def test_tags(lab: Lab, tmp_path: Path) -> None:
     def roles(tag: str) -> set[str]:
         result = site(lab, tmp_path, DOCUMENT, "--tags", tag, check=True)
         assert result.returncode == 0, result.output
-        return {task.task.split(" : ")[0].rpartition(".")[2] for task in result.tasks if " : " in task.task}
+        played = [task.task for task in result.tasks if " : " in task.task and "Validating arguments" not in task.task]
+        return {task.split(" : ")[0].rpartition(".")[2] for task in played}
 
     assert roles("packages") == {"fabric", "hypervisor"}
     assert "hypervisor" not in roles("network")
