@@ -16,7 +16,7 @@ from typing import Any, Optional, cast
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _netlink_model
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _leg, _link, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -102,7 +102,7 @@ class VethPair(_engine.Kind):
         """Names and namespaces are as given, and only our own pairs are renamed, moved or made anew for that."""
         pair = _find(node, want)
         for end in (want, want["peer"]):
-            _require_namespace(node, end["namespace"])
+            _link.require_namespace(node, end["namespace"])
             _require_master(node, end)
         if pair is None or pair.far is None or pair.far.place != _place(want["peer"]):
             _require_free(node, want["peer"])
@@ -279,15 +279,6 @@ def _is_port(node: Node, end: Spec) -> bool:
         return False
     declared = any(end["name"] in _ovs.devices(port) for port in node.declarations("ovs_port_vlan"))
     return declared or node.ovsdb.on_userspace_datapath(end["name"])
-
-
-def _require_namespace(node: Node, namespace: Optional[str]) -> None:
-    if namespace is None:
-        return
-    if node.removed("netns_router", namespace):
-        raise _errors.Conflict(f"namespace {namespace} is declared absent in the same run")
-    if node.declared("netns_router", namespace) is None and not node.netlink.namespace_exists(namespace):
-        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
 
 
 def _require_master(node: Node, end: Spec) -> None:
