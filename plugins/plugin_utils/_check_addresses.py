@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
     AddressRange,
     Dhcp,
-    Document,
     Network,
     Reservation,
     Router,

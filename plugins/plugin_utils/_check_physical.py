@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FLAT, LOCAL, VLAN, Document, Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    FLAT,
+    LOCAL,
+    VLAN,
+    Network,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
 
 

@@ -15,8 +15,8 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._values import show
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import check_addresses
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_physical import check_physical
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
-    Document,
     FabricError,
     Network,
     PhysicalNetwork,

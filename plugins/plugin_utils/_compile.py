@@ -24,8 +24,13 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils import (
     _router,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, FabricError, Interface, Subnet
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    FabricError,
+    Interface,
+    Subnet,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
 
 LAYERS = (

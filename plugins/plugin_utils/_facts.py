@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 
 Facts = Mapping[str, Any]
 DATAPATH_TYPES = ("system", "netdev")

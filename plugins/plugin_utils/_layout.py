@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
-    Document,
     Network,
     NodeState,
     PhysicalNetwork,

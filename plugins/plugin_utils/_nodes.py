@@ -17,10 +17,10 @@ from typing import Any, Optional, Union
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _mtu, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     LOCAL,
     Address,
-    Document,
     Interface,
     Network,
     NodeSettings,

@@ -11,13 +11,13 @@ from typing import Any, Callable
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _convert, _mtu, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     FLAT,
     LOCAL,
     VLAN,
     AddressRange,
     Dhcp,
-    Document,
     ExternalLeg,
     Guest,
     Network,

@@ -9,11 +9,11 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _autoconf, _names, _physical
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._check_addresses import reservations
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, access_port, device_port
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
     Dhcp,
-    Document,
     ExternalLeg,
     Network,
     PhysicalNetwork,

@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Document, Guest, Network, Nic
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+    Guest,
+    Network,
+    Nic,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import proper, result_at
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import (
     TIMEOUT,

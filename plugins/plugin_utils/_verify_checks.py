@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import quoted
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     Address,
-    Document,
     Interface,
     Network,
     Nic,
