@@ -56,7 +56,7 @@ options:
       - What is kept is written before anything else is done.
       - With V(false) it forgets what it kept for O(owner).
       - Without this option, what it keeps is left alone, but for the entries of M(netvirt.fabric.bridge_uplink) in
-        O(resources) and of their bridges: these are kept beside it, since a host whose NIC is not moved again at boot
+        O(resources) and of their bridges. These are kept beside it, since a host whose NIC is not moved again at boot
         may not be reached.
       - An empty list is not kept.
       - Open vSwitch forwards before the flows are back. A bridge on which that must not be needs

@@ -23,6 +23,8 @@ options:
     required: true
 seealso:
   - module: netvirt.fabric.dnsmasq_netns
+requirements:
+  - root on the node
 author:
   - netvirt.fabric contributors (@netvirt)
 """

@@ -35,6 +35,8 @@ options:
 seealso:
   - module: netvirt.fabric.bridge_uplink
   - module: netvirt.fabric.ovs_port_vlan
+requirements:
+  - systemd on the node
 author:
   - netvirt.fabric contributors (@netvirt)
 """
