@@ -88,8 +88,9 @@ class Checks:
         """The next version can be released."""
         self.run("release", "antsibull-changelog", "release", "--reload-plugins")
         version = yaml.safe_load((self.checkout / "galaxy.yml").read_text(encoding="utf-8"))["version"]
-        if f"\n## v{version}\n" not in (self.checkout / "CHANGELOG.md").read_text(encoding="utf-8"):
-            raise Fault(f"the released CHANGELOG.md has no section v{version}")
+        text = (self.checkout / "changelogs" / "changelog.yaml").read_text(encoding="utf-8")
+        if version not in yaml.safe_load(text)["releases"]:
+            raise Fault(f"changelogs/changelog.yaml has no release {version}")
 
     def docs(self) -> None:
         """The documentation is good, down to the options that it refers to."""
