@@ -187,7 +187,7 @@ def _tunnels(making: Making) -> None:
 def _services(making: Making) -> None:
     lines = ["priority=7,ip,nw_dst=10.0.0.1 actions=drop", "table=3,arp actions=NORMAL", "priority=9 actions=drop"]
     if making.has("ovs_bridge", "nvtq0"):
-        flows = making.draw(st.lists(st.sampled_from(lines), unique=True, max_size=3))
+        flows = making.draw(st.sampled_from([lines[:2], lines[1:], lines, []]))
         making.add("ovs_flow", bridge="nvtq0", cookie="0x77", flows=flows)
     if making.has("netns_router", ROUTER) and making.wanted():
         sources = making.draw(st.sampled_from([["10.3.0.0/24"], ["10.3.0.0/16", "2001:db8:3::/64"]]))
