@@ -13,12 +13,13 @@ import json
 import struct
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import fabric_node
 import pytest
 from engine import apply, output
-from fabric_node import nics, run
+from fabric_node import nics
 from netlink_node import inside, ip, sysctl
 from wire_frames import advertisement, checksum, ethernet, ipv4, send
 
@@ -34,6 +35,7 @@ SEGMENTS = {
 GUESTS = {"nvtg10": 10, "nvtg30": 30, "nvtg40": 40}  # ports of br-int, by VLAN
 HARDENED = {"accept_ra": "0", "autoconf": "0", "accept_redirects": "0"}
 nic = pytest.fixture(nics)
+run = partial(fabric_node.run, keep=False)  # else the node itself repairs what a test spoils
 
 
 def document() -> Any:
