@@ -100,6 +100,13 @@ _value:
               offload: true
               mac: "52:54:00:aa:bb:01"
               address: 10.0.10.11
+    moving:
+      description:
+        - Entries for O(netvirt.fabric.apply#module:resources) that remove the document's guests which the node still
+          runs, and which are on another node now. They are to be applied before any node runs its guests.
+      type: list
+      elements: dict
+      sample: [{kvm_guest: {name: vm1, state: absent}}]
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -114,6 +114,10 @@ class Kind(abc.ABC):
         """Return what the system itself reports to be wrong with a present object."""
         return ()
 
+    def pending(self, node: Node, have: Optional[Spec], want: Spec) -> Iterable[str]:
+        """Return why a present object is not wholly as wanted yet, where that takes what the user has not allowed."""
+        return ()
+
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the options that remove each object on the node that bears this owner's mark, declared or not.
 
@@ -135,6 +139,7 @@ class Resource:
     have: Optional[Spec] = None  # before the run
     desired: Optional[Spec] = None
     after: Optional[Spec] = None  # observed after a run, predicted in check mode
+    pending: list[str] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
 
     @property
@@ -310,6 +315,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
             item.have = have
         item.desired = None if item.absent else item.kind.desired(node, have, item.want)
         item.after = item.desired
+        item.pending = [] if item.absent else list(item.kind.pending(node, have, item.want))
         if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
             _carrier.require_undisturbed(node, item.kind.disturbs(node, have, item.desired))

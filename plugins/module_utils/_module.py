@@ -57,6 +57,17 @@ def to_confirm(token: str) -> dict[str, str]:
     return {"unconfirmed": token} if token else {}
 
 
+def pending(module: AnsibleModule, result: _engine.Result) -> dict[str, Any]:
+    """Return what a result says of objects that are not wholly as wanted yet, and warn of each."""
+    entries = []
+    for item in result.resources:
+        if item.pending:
+            reason = "; ".join(item.pending)
+            entries.append({"kind": item.kind.name, "name": item.kind.label(item.want), "reason": reason})
+            module.warn(f"{item.title}: restart pending, and allow_restart does not allow it: {reason}")
+    return {"pending": entries} if entries else {}
+
+
 def run_kind(
     kind: _engine.Kind, more: Callable[[str, Sequence[_engine.Resource]], list[_engine.Resource]] = lambda *_: []
 ) -> None:
@@ -80,6 +91,7 @@ def run_kind(
         before=item.shown(item.have),
         after=item.shown(item.after),
         diff={"before": before, "after": after, "before_header": item.title, "after_header": item.title},
+        **pending(module, result),
         **to_confirm(result.unconfirmed),
     )
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _programs, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_files, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 DATAPATH_FAMILY = "ovs_datapath"  # linux/openvswitch.h
@@ -118,6 +118,17 @@ def resolvers(paths: Sequence[str] = RESOLVERS) -> list[str]:
         if found:
             return list(dict.fromkeys(found))[:MOST_RESOLVERS]
     return []
+
+
+def guests(node: Node) -> dict[str, dict[str, Any]]:
+    """Return the guests by name: ``owner``, empty where only a disk is left, and whether it has a ``disk``."""
+    units = {name: node.files.owner(_guest_files.paths(name)["unit"]) for name in _guest_units(node)}
+    names = sorted({*units, *node.files.names(_disks.DIRECTORY)})
+    return {name: {"owner": units.get(name) or "", "disk": os.path.lexists(_disks.path(name))} for name in names}
+
+
+def _guest_units(node: Node) -> list[str]:
+    return list(filter(None, map(_guest_files.guest, node.files.names(_systemd.UNIT_DIRECTORY))))
 
 
 def kvm(device: str = "/dev/kvm") -> bool:

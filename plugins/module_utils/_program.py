@@ -64,14 +64,14 @@ def _sources(entry: str) -> Iterator[tuple[str, bytes]]:
     for found in pkgutil.walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
         if found.name != f"{_PACKAGE}._module":
             path = found.name.replace(".", "/")
-            yield f"{path}{'/__init__' if found.ispkg else ''}.py", _source(found.name)
+            yield f"{path}{'/__init__' if found.ispkg else ''}.py", source(found.name).encode()
 
 
-def _source(name: str) -> bytes:
+def source(name: str) -> str:
     """Return the text that a module is loaded from, be it in a file or in Ansible's archive; raises Unavailable."""
     spec = find_spec(name)
     read = getattr(spec and spec.loader, "get_source", None)
-    source = read(name) if read else None
-    if source is None:
+    text = read(name) if read else None
+    if text is None:
         raise _errors.Unavailable(f"the code of this run cannot be copied: {name} was not loaded from a file")
-    return str(source).encode()
+    return str(text)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansib
         bridge_uplink,
         dnsmasq_netns,
         ip_interface,
+        kvm_guest,
         link_bond,
         link_unmanaged,
         link_vlan,
@@ -49,6 +50,7 @@ KINDS = {
     "nat_masquerade": "NatMasquerade",
     "packet_filter": "PacketFilter",
     "dnsmasq_netns": "DnsmasqNetns",
+    "kvm_guest": "KvmGuest",
 }
 """The class of each kind, in the module of the kind's name."""
 

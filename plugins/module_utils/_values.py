@@ -133,6 +133,23 @@ def text(value: Any) -> str:
     return value
 
 
+def file_path(value: Any) -> str:
+    """Return the absolute path of a file, without "." and ".." in it."""
+    if not text(value).startswith("/") or value.endswith("/") or {".", "..", ""} & set(value.split("/")[1:]):
+        raise ValueError(f"must be the absolute path of a file, such as /srv/images/debian.qcow2, not {shown(value)}")
+    return str(value)
+
+
+def guest_name(value: Any) -> str:
+    """Return the name of a guest, which is its host name too (RFC 1123)."""
+    if not isinstance(value, str) or not _HOSTNAME_LABEL.fullmatch(value):
+        raise ValueError(
+            "must be 1 to 63 lower-case letters, digits or '-', with a letter or digit at both ends, "
+            f"not {shown(value)}"
+        )
+    return value
+
+
 def _name(value: Any, form: re.Pattern[str], characters: str, limit: int) -> str:
     if not isinstance(value, str) or not form.fullmatch(value) or ".." in value:
         allowed = f"must consist of letters, digits and {characters} and start with a letter or digit"

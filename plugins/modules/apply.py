@@ -80,6 +80,7 @@ seealso:
   - module: netvirt.fabric.packet_filter
   - module: netvirt.fabric.dnsmasq_netns
   - module: netvirt.fabric.bridge_uplink
+  - module: netvirt.fabric.kvm_guest
 author:
   - netvirt.fabric contributors (@netvirt)
 """
@@ -164,6 +165,14 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_bridge, name: br-int, action: create}]
+pending:
+  description:
+    - The objects that are not wholly as declared, and why. Such a guest must restart, which
+      O(netvirt.fabric.kvm_guest#module:allow_restart) does not allow. A warning says so, too.
+  returned: when there are any
+  type: list
+  elements: dict
+  sample: [{kind: kvm_guest, name: vm1, reason: memory is 96 and should be 128}]
 unconfirmed:
   description:
     - The token of a move of an uplink that is undone unless M(netvirt.fabric.bridge_uplink_confirm) confirms it. The
@@ -180,7 +189,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
-from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, run, to_confirm
+from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, pending, run, to_confirm
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
@@ -243,6 +252,7 @@ def main() -> None:
         operations=result.operations,
         before=[{item.kind.name: item.shown(item.have)} for item in declared],
         after=[{item.kind.name: item.shown(item.after)} for item in declared],
+        **pending(module, result),
         **_diff(module, result),
         **_invocation(module),
         **to_confirm(result.unconfirmed),

@@ -81,4 +81,9 @@ guests:
   returned: when O(facts) are given
   type: list
   elements: dict
+moving:
+  description: What P(netvirt.fabric.compile#filter) returns of the same name.
+  returned: when O(facts) are given
+  type: list
+  elements: dict
 """

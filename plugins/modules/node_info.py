@@ -96,6 +96,18 @@ bridges:
       type: list
       elements: str
   sample: {br-int: {owner: fabric, ports: [patch-tun, tap-vm1]}}
+guests:
+  description: The guests that M(netvirt.fabric.kvm_guest) runs on the node or has left a disk of, by name.
+  returned: success
+  type: dict
+  contains:
+    owner:
+      description: The owner of the guest, or an empty string where only its disk is there.
+      type: str
+    disk:
+      description: Whether it has a disk.
+      type: bool
+  sample: {vm1: {owner: fabric, disk: true}}
 kvm:
   description:
     - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.
@@ -154,6 +166,7 @@ def main() -> None:
             "interfaces": _node_facts.interfaces(node),
             "bridges": _node_facts.bridges(node),
             "resolvers": _node_facts.resolvers(),
+            "guests": _node_facts.guests(node),
             "kvm": _node_facts.kvm(),
             "kernel": os.uname().release,
             "hazards": hazards(node.settings.timeout),

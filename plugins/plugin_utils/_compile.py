@@ -17,6 +17,7 @@ from typing import Any, Optional
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import (
     _endpoint,
     _facts,
+    _guest_places,
     _layout,
     _names,
     _nodes,
@@ -28,6 +29,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Do
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     FabricError,
+    Guest,
     Interface,
     Subnet,
 )
@@ -66,6 +68,8 @@ class Fleet:
     subnets: dict[Subnet, dict[str, Interface]]
     mtus: dict[str, int]
     faults: list[str]
+    left: dict[str, list[Guest]]  # by node, guests that it still runs and that are on other nodes now
+    stranded: dict[str, list[tuple[str, str]]]  # by node, path and text of faults
 
 
 def compile_fabric(
@@ -117,7 +121,8 @@ def _fleet(document: Document, facts: _nodes.Facts) -> Fleet:
         subnets.setdefault(address.network, {})[node] = address
     remotes = {node: str(address.ip) for node, address in addresses.items()}
     mtus = _nodes.network_mtus(document, facts, faults, ignored)
-    return Fleet(document, found, remotes, subnets, mtus, faults.lines())
+    left = _guest_places.left(document, facts)
+    return Fleet(document, found, remotes, subnets, mtus, faults.lines(), left, _guest_places.stranded(left, facts))
 
 
 def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
@@ -125,17 +130,27 @@ def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
     resources: list[Resource] = []
     guests: list[dict[str, Any]] = []
     own = fleet.found.of(node)
+    if state == "present":
+        own = [*own, *_stranded(fleet, node)]
     if own and (state == "present" or node in fleet.found.malformed):
-        return {"resources": [], "guests": [], "faults": own}
+        return {"resources": [], "guests": [], "moving": [], "faults": own}
     if state == "present" and node in document.members():
         site, faults = _site(fleet, node)
         if faults:
-            return {"resources": [], "guests": [], "faults": faults}
+            return {"resources": [], "guests": [], "moving": [], "faults": faults}
         resources = [resource for layer in LAYERS for resource in layer(site)]
         resources += _layout.isolation(document.owner, resources)
         guests = _layout.guests(site)
     resources += _returned_addresses(document, node, fleet.found.facts, resources)
-    return {"resources": resources, "guests": guests, "faults": []}
+    moving = _guest_places.moving(fleet.left.get(node, ()) if state == "present" else ())
+    return {"resources": resources, "guests": guests, "moving": moving, "faults": []}
+
+
+def _stranded(fleet: Fleet, node: str) -> list[str]:
+    faults = Faults()
+    for path, message in fleet.stranded.get(node, ()):
+        faults.add(path, message)
+    return faults.lines()
 
 
 def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:

@@ -48,6 +48,11 @@ def text(value: Any) -> str:
     return str(result)
 
 
+def file_path(value: Any) -> str:
+    """Return the absolute path of a file."""
+    return str(_values.file_path(value))
+
+
 def node(value: Any) -> str:
     """Return the name of a host of the inventory (RFC 1035 has the limit)."""
     result = text(value)

@@ -274,8 +274,8 @@ def _guest_settings(reader: Reader) -> dict[str, Any]:
     converters: dict[str, Callable[[Any], Any]] = {
         "memory": _values.integer(16, 2**24),
         "vcpus": _values.integer(1, 1024),
-        "image": _convert.text,
-        "kernel": _convert.text,
+        "image": _convert.file_path,
+        "kernel": _convert.file_path,
         "initrd": _convert.text,
         "cmdline": _convert.text,
     }

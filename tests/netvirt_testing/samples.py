@@ -226,6 +226,35 @@ KINDS: dict[str, list[dict[str, Any]]] = {
         },
         {"name": "other", "isolated_interfaces": ["nvtx0", "nvtx1"]},
     ],
+    "kvm_guest": [
+        {
+            "name": "nvtg",
+            "state": "present",
+            "uuid": "8f7c3c1e-6a7f-4d51-9d0b-1f8e2f8f1a55",
+            "memory": 96,
+            "vcpus": 1,
+            "interfaces": [
+                {"tap": "nvttap0", "mac": "52:54:00:aa:bb:01", "mtu": 1446, "offload": True},
+                {"tap": "nvttap1", "mac": "52:54:00:aa:bb:02"},
+            ],
+            "image": "/srv/nvt/image.qcow2",
+            "kernel": "/srv/nvt/vmlinuz",
+            "initrd": "/srv/nvt/initrd.img",
+            "cmdline": "console=ttyS0 quiet",
+            "accelerator": "tcg",
+            "stop_timeout": 5,
+            "allow_restart": False,
+        },
+        {
+            "name": "nvtg2",
+            "uuid": "8f7c3c1e-6a7f-4d51-9d0b-1f8e2f8f1a56",
+            "memory": 32,
+            "vcpus": 1,
+            "interfaces": [],
+            "accelerator": "tcg",
+            "allow_restart": True,
+        },
+    ],
     "dnsmasq_netns": [
         {
             "name": "nvtdhcp",

@@ -22,6 +22,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 _OURS = "/netvirt"  # in the path of a directory that only the collection writes into
 _PASSABLE = 0o755
 _HEADER = re.compile(r"# Managed by netvirt\.fabric, owner ([^\s,]+)\n")
+_GUEST_OF_0_1 = re.compile(r"(?:#.*\n){1,9}?# netvirt-owner: ([^\s,]+)\n\[Unit\]\n")  # units of guests of release 0.1.0
 
 
 def header(owner: str) -> str:
@@ -59,7 +60,7 @@ class File:
     @property
     def owner(self) -> Optional[str]:
         """The owner named in the first line, or None for a file that is not ours."""
-        found = _HEADER.match(self.text)
+        found = _HEADER.match(self.text) or _GUEST_OF_0_1.match(self.text)
         return found[1] if found else None
 
 

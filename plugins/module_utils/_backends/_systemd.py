@@ -31,6 +31,7 @@ class Systemd:
         self._units: dict[str, dict[str, str]] = {}
         self._reread = False
         self._enable: set[str] = set()
+        self._stop: dict[str, int] = {}
         self._restart: set[str] = set()
         self._hangup: set[str] = set()
         self._afterwards: list[Callable[[], None]] = []
@@ -87,6 +88,15 @@ class Systemd:
         self._run("stop", *units, timeout=START_SECONDS + self.timeout, may_fail=True)
         self.forget()
 
+    def stop_together(self, unit: str, seconds: int) -> None:
+        """Stop the unit with the coming commit, side by side with others; it may take this long."""
+        self._stop[unit] = seconds
+
+    def disable(self, unit: str) -> None:
+        """Let the unit not start at boot any more, at once."""
+        self._run("disable", "--quiet", unit, may_fail=True, timeout=START_SECONDS + self.timeout)
+        self.forget()
+
     def reset(self, unit: str) -> None:
         """Let systemd forget at once that the unit failed."""
         self._run("reset-failed", unit, may_fail=True)
@@ -99,7 +109,10 @@ class Systemd:
         restart, self._restart = sorted(self._restart), set()
         hangup, self._hangup = sorted(self._hangup - set(restart)), set()
         afterwards, self._afterwards = self._afterwards, []
+        stop, self._stop = self._stop, {}
         patient = START_SECONDS + self.timeout
+        if stop:
+            self._run("stop", *sorted(stop), timeout=max(stop.values()) + self.timeout)
         if enable:
             self._run("enable", "--quiet", *enable, timeout=patient)  # makes systemd read its unit files again
         elif reread:
@@ -125,7 +138,7 @@ class Systemd:
             lines = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY).stdout.splitlines()
             time.sleep(0 if lines else 0.1)
         try:
-            return "; ".join(_values.quoted(json.loads(line)["MESSAGE"]) for line in lines)
+            return "; ".join(_values.quoted(_message(line)) for line in lines)
         except (KeyError, RecursionError, TypeError, ValueError):
             return ""
 
@@ -172,3 +185,9 @@ class Systemd:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _message(line: str) -> str:
+    """Return the message of an entry of the journal, which tells one that is not plain text as a list of bytes."""
+    message = json.loads(line)["MESSAGE"]
+    return bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message)

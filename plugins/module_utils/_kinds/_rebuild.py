@@ -154,6 +154,10 @@ def _write(node: Node, name: str, have: Optional[Spec]) -> None:
     stale = set(wanted) if have is None else set(have["stale"])
     for short in stale:
         node.files.write(files.paths(name)[short], wanted[short].text, wanted[short].mode)
+    outdated = files.outdated(name)
+    if os.path.exists(outdated):
+        _remove(node, outdated)
+        node.systemd.reread()
     units = [files.unit(name), *files.triggers(name)]
     if stale - {"list"} or not (have and have["enabled"] and have["listening"]):
         node.systemd.end(*units)  # one that runs waits for this run, and has code that is replaced
@@ -176,9 +180,13 @@ def _delete(node: Node, name: str) -> None:
     for unit in units:
         node.systemd.stop(unit)
     stem = _mended.stem(name)
-    for path in files.paths(name).values():
-        node.files.remove(path)
-        node.files.remove_if_empty(os.path.dirname(path))
+    for path in (*files.paths(name).values(), files.outdated(name)):
+        _remove(node, path)
     for path in (_mended.count_path(stem), _mended.seen_path(stem)):
         node.files.remove(path)
     node.systemd.reread()
+
+
+def _remove(node: Node, path: str) -> None:
+    node.files.remove(path)
+    node.files.remove_if_empty(os.path.dirname(path))

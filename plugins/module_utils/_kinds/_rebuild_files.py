@@ -14,7 +14,6 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _f
 
 PROGRAM_DIRECTORY = "/usr/local/lib/netvirt"
 LIST_DIRECTORY = "/etc/netvirt/rebuild"
-GUESTS_DIRECTORY = f"{_systemd.UNIT_DIRECTORY}/netvirt-guest-.service.d"  # for all units whose name begins so
 
 _MANAGERS = "systemd-networkd.service NetworkManager.service networking.service"
 _UNIT = """
@@ -69,10 +68,6 @@ PathChanged={pid}
 [Install]
 WantedBy=paths.target
 """
-_GUESTS = """
-[Unit]
-After={unit}
-"""
 
 
 def unit(name: str) -> str:
@@ -93,8 +88,12 @@ def paths(name: str) -> dict[str, str]:
         "program": f"{PROGRAM_DIRECTORY}/rebuild-{file}.pyz",
         "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
         **{trigger.rpartition(".")[2]: f"{_systemd.UNIT_DIRECTORY}/{trigger}" for trigger in triggers(name)},
-        "guests": f"{GUESTS_DIRECTORY}/rebuild-{file}.conf",
     }
+
+
+def outdated(name: str) -> str:
+    """Return the path of a file of release 0.1.0, by which guests waited for the rebuild that now starts them."""
+    return f"{_systemd.UNIT_DIRECTORY}/netvirt-guest-.service.d/rebuild-{stem(name)}.conf"
 
 
 def render(name: str, resources: list[Any], settings: _node.Settings) -> dict[str, _files.File]:
@@ -113,7 +112,6 @@ def render(name: str, resources: list[Any], settings: _node.Settings) -> dict[st
         ),
         "path": _PATH.format(name=name, pid=_mended.pid_path(settings.ovsdb)),
         "socket": _SOCKET.format(name=name, group=_nft_events.GROUP_MASK),
-        "guests": _GUESTS.format(unit=unit(name)),
     }
     return {
         short: _files.File(_files.header(settings.owner) + text, 0o600 if short == "list" else 0o644)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any, Callable, Optional
 
 import pytest
@@ -19,6 +20,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Reso
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as dnsmasq_checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as dnsmasq_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_files as guest_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_qemu as guest_qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_values as guest_values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild, _rebuild_files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.dnsmasq_netns import _NEW as DNSMASQ_NEW
@@ -99,6 +103,8 @@ def rendered(item: Resource) -> None:
         nat(item.want)
     elif item.kind.name == "ovs_flow":
         assert all(flow.isprintable() and "#" not in flow for flow in item.want["flows"])
+    elif item.kind.name == "kvm_guest":
+        guest(item.want)
     elif item.kind.name == "netns_router":
         for key in item.want["sysctls"] or ():
             path = "/proc/sys/" + key.translate(str.maketrans("./", "/."))
@@ -143,6 +149,26 @@ def dnsmasq(want: Spec) -> None:
     plain = dnsmasq_files.render({**spec, "name": "N", "namespace": "NS"}, "own", "dnsmasq")["unit"]
     assert texts["unit"].replace(f"/netns/{spec['namespace']}", "/netns/NS").count("\n") == plain.count("\n")
     unit_lines(texts["unit"])
+
+
+def guest(want: Spec) -> None:
+    """A guest's unit gives back the words of QEMU's command line, and each other line of it is as for a plain guest."""
+    if any(want[option] is None for option in guest_values.REQUIRED):
+        return
+    given = {key: value for key, value in want.items() if value is not None and key not in ("state", "allow_restart")}
+    spec = {**guest_values.NEW, **given}
+    spec["accelerator"] = "kvm" if spec["accelerator"] == "kvm" else "tcg"
+    words = guest_qemu.arguments(spec)
+    before, command, after = re.split(
+        r"^ExecStart=((?:.*\\\n)*.*\n)", guest_files.render(spec, "own")["unit"], maxsplit=1, flags=re.MULTILINE
+    )
+    undone = shlex.split(command.replace(" \\\n", " "))
+    assert [word.replace("$$", "$").replace("%%", "%") for word in undone] == words
+    assert not re.search(r"(?<!\$)\$(\$\$)*(?!\$)|(?<!%)%(%%)*(?!%)", command)
+    for option in ("image", "kernel", "initrd"):
+        assert not spec[option] or spec[option].startswith("/")
+    assert len(guest_values.account(spec["name"])) < 32
+    unit_lines((before + after).replace("$MAINPID", ""))
 
 
 def unit_lines(text: str) -> None:

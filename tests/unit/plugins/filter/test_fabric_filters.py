@@ -41,7 +41,7 @@ def test_compile() -> None:
 
 def test_compile_absent() -> None:
     compiled = filter_named("compile")(document(), "network1", {"network1": FACTS}, ["network1"], state="absent")
-    assert compiled == {"resources": [], "guests": []}
+    assert compiled == {"resources": [], "guests": [], "moving": []}
 
 
 def test_nodes() -> None:

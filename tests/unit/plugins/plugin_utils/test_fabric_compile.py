@@ -341,7 +341,11 @@ def test_networks_of_different_routers_may_have_the_same_subnet() -> None:
 
 
 def test_a_host_outside_the_document_needs_nothing() -> None:
-    assert compile_node(sample(), "other", facts_of(NODES), [*NODES, "other"]) == {"resources": [], "guests": []}
+    assert compile_node(sample(), "other", facts_of(NODES), [*NODES, "other"]) == {
+        "resources": [],
+        "guests": [],
+        "moving": [],
+    }
 
 
 def with_underlay_bridge(owner: str = "fabric") -> dict[str, Any]:
@@ -361,15 +365,19 @@ RETURNED = {"ip_interface": {"name": "eth1", "addresses": ["192.0.2.1/24"], "up"
 def test_a_node_that_leaves_gets_its_underlay_addresses_back(state: str, node: str, owner: str) -> None:
     document = {"fabric_owner": "fabric"}  # says nothing of the node, nor of its underlay any more
     compiled = compile_node(document, "network1", with_underlay_bridge(), NODES, state)
-    assert compiled == {"resources": [RETURNED], "guests": []}
+    assert compiled == {"resources": [RETURNED], "guests": [], "moving": []}
     facts = with_underlay_bridge(owner)
-    assert compile_node(document, node, facts, NODES, state) == {"resources": [], "guests": []}
+    assert compile_node(document, node, facts, NODES, state) == {"resources": [], "guests": [], "moving": []}
 
 
 def test_absent_leaves_nothing_but_the_underlay_addresses() -> None:
     facts = with_underlay_bridge()  # the peers need not be there
-    assert compile_node(sample(), "network1", facts, NODES, "absent") == {"resources": [RETURNED], "guests": []}
-    assert compile_node(sample(), "network1", {}, NODES, "absent") == {"resources": [], "guests": []}
+    assert compile_node(sample(), "network1", facts, NODES, "absent") == {
+        "resources": [RETURNED],
+        "guests": [],
+        "moving": [],
+    }
+    assert compile_node(sample(), "network1", {}, NODES, "absent") == {"resources": [], "guests": [], "moving": []}
 
 
 def test_a_node_that_goes_on_without_an_underlay_gets_its_addresses_back() -> None:

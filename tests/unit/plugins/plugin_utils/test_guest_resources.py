@@ -8,10 +8,13 @@ import shlex
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
 
-from ansible_collections.netvirt.fabric.plugins.filter.guest_command import guest_command
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._guest import qemu_arguments, systemd_words
+from ansible_collections.netvirt.fabric.plugins.filter.guest_resources import guest_resources
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import resource
+from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guest_qemu import arguments, systemd_words
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guest_values import account
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.kvm_guest import KvmGuest
 
 
 def guest(**changes: Any) -> dict[str, Any]:
@@ -28,13 +31,19 @@ def guest(**changes: Any) -> dict[str, Any]:
     }
 
 
+def qemu_arguments(definition: dict[str, Any], accelerator: str = "tcg") -> list[str]:
+    """Return QEMU's words for a guest as the compiler defines it."""
+    (entry,) = guest_resources([definition], accelerator)
+    return arguments(resource(KvmGuest(), entry["kvm_guest"]).want)
+
+
 def values(arguments: list[str], option: str) -> list[str]:
     """Return what follows each occurrence of an option."""
     return [value for name, value in zip(arguments, arguments[1:]) if name == option]
 
 
 def test_a_guest_that_is_emulated() -> None:
-    arguments = qemu_arguments(guest(), "tcg", "")
+    arguments = qemu_arguments(guest())
     assert values(arguments, "-accel") == ["tcg,thread=multi,tb-size=16"]
     assert values(arguments, "-smp") == ["2"]
     assert values(arguments, "-netdev") == ["tap,id=net0,ifname=tap-vm1,script=no,downscript=no,vnet_hdr=off"]
@@ -45,7 +54,7 @@ def test_a_guest_that_is_emulated() -> None:
 
 def test_a_guest_that_the_kernels_datapath_serves() -> None:
     interfaces = [{**guest()["interfaces"][0], "offload": True}]
-    arguments = qemu_arguments(guest(interfaces=interfaces), "kvm", "")
+    arguments = qemu_arguments(guest(interfaces=interfaces), "kvm")
     assert values(arguments, "-accel") == ["kvm"]
     assert values(arguments, "-cpu") == ["host"]
     assert "vnet_hdr=on" in values(arguments, "-netdev")[0]
@@ -54,19 +63,21 @@ def test_a_guest_that_the_kernels_datapath_serves() -> None:
 def test_a_guest_with_a_disk() -> None:
     definition = guest()
     del definition["kernel"], definition["initrd"]
-    arguments = qemu_arguments(definition, "tcg", "/var/lib/a,b/disk.qcow2")
-    assert values(arguments, "-drive") == ["file=/var/lib/a,,b/disk.qcow2,id=disk,if=none,format=qcow2,discard=unmap"]
+    arguments = qemu_arguments({**definition, "image": "/srv/a,b.qcow2"})
+    assert values(arguments, "-drive") == [
+        "file=/var/lib/netvirt/guests/vm1/disk.qcow2,id=disk,if=none,format=qcow2,discard=unmap"
+    ]
     assert values(arguments, "-kernel") == []
     assert "bootindex" not in next(word for word in arguments if word.startswith("virtio-net"))
 
 
 def test_a_guest_without_kernel_and_disk_boots_from_its_network() -> None:
-    arguments = qemu_arguments(guest(kernel=""), "tcg", "")
+    arguments = qemu_arguments(guest(kernel=""))
     assert next(word for word in arguments if word.startswith("virtio-net")).endswith(",bootindex=1")
 
 
 def test_a_command_line_of_ones_own() -> None:
-    assert values(qemu_arguments(guest(cmdline="root=/dev/vda1"), "tcg", ""), "-append") == ["root=/dev/vda1"]
+    assert values(qemu_arguments(guest(cmdline="root=/dev/vda1")), "-append") == ["root=/dev/vda1"]
 
 
 @pytest.mark.parametrize(
@@ -79,21 +90,31 @@ def test_a_command_line_of_ones_own() -> None:
         ({"interfaces": [{"tap": "tap-vm1 up", "mac": "52:54:00:aa:bb:01"}]}, "tap must consist of"),
         ({"interfaces": [{"tap": "tap-vm1", "mac": "52:54:00"}]}, "mac must be a MAC address"),
         ({"kernel": "/k\nExecStart=/bin/sh"}, "must be printable text on one line"),
+        ({"image": "--help"}, "image must be the absolute path of a file"),
+        ({"initrd": "nbd://x/y"}, "initrd must be the absolute path of a file"),
         ({"cmdline": "a\x00b"}, "must be printable text on one line"),
-        ({"interfaces": [{"mac": "52:54:00:aa:bb:01"}]}, "tap is missing"),
+        ({"interfaces": [{"mac": "52:54:00:aa:bb:01"}]}, r"interfaces\[0\].tap is required"),
     ],
 )
 def test_values_that_no_unit_can_hold(changes: dict[str, Any], message: str | None) -> None:
     if message is None:
-        assert "-m 96" in guest_command(guest(**changes), "tcg")
+        assert values(qemu_arguments(guest(**changes)), "-m") == ["96"]
         return
-    with pytest.raises(AnsibleFilterError, match=message):
-        guest_command(guest(**changes), "tcg")
+    with pytest.raises(InvalidValue, match=message) as error:
+        qemu_arguments(guest(**changes))
+    assert str(error.value).isprintable()
 
 
 def test_unknown_accelerator() -> None:
-    with pytest.raises(AnsibleFilterError, match="must be one of kvm, tcg, not 'hvf'"):
-        guest_command(guest(), "hvf")
+    with pytest.raises(InvalidValue, match="must be one of auto, kvm, tcg, not 'hvf'"):
+        qemu_arguments(guest(), "hvf")
+
+
+def test_users_have_names_that_fit() -> None:
+    names = ["vm1", "a" * 27, "a" * 28, "a" * 63, "a" * 62 + "b"]
+    assert account("vm1") == "nvg-vm1"
+    assert max(map(len, map(account, names))) == 31
+    assert len(set(map(account, names))) == len(names)
 
 
 def test_words_of_a_unit() -> None:
