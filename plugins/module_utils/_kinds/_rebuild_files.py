@@ -93,7 +93,7 @@ def paths(name: str) -> dict[str, str]:
 
 def outdated(name: str) -> str:
     """Return the path of a file of release 0.1.0, by which guests waited for the rebuild that now starts them."""
-    return f"{_systemd.UNIT_DIRECTORY}/netvirt-guest-.service.d/rebuild-{stem(name)}.conf"
+    return f"{_systemd.UNIT_DIRECTORY}/netvirt-guest-.service.d/rebuild-{_mended.stem(name)}.conf"
 
 
 def render(name: str, resources: list[Any], settings: _node.Settings) -> dict[str, _files.File]:

@@ -13,8 +13,8 @@ from fabric_samples import ROOT, changed, facts_of, faults_of
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _read
 
 SPEC = yaml.safe_load((ROOT / "roles/fabric/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout"}
-VALUES = {"int": 1, "str": "x", "raw": "x", "list": [], "dict": {}}
+NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests"}
+VALUES = {"bool": True, "int": 1, "str": "x", "raw": "x", "list": [], "dict": {}}
 
 
 def example(options: dict[str, Any]) -> dict[str, Any]:
