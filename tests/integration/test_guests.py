@@ -138,7 +138,13 @@ def guests_with_a_disk(fabric: Lab) -> list[dict[str, Any]]:
 def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
     fabric.run("compute1", ["qemu-img", "create", "-q", "-f", "qcow2", IMAGE, "16M"])
     before = {name: pid(fabric, name) for name in GUESTS}
-    site(fabric, fabric_guests=guests_with_a_disk(fabric))
+    result = site(fabric, fabric_guests=guests_with_a_disk(fabric))
+    assert result.changed == []
+    (pending,) = result.of("compute1", "Converge the node")["pending"]
+    assert "memory is 96 and should be 112" in pending["reason"]
+    assert "restart pending" in result.output
+    assert pid(fabric, "vm1") == before["vm1"]
+    site(fabric, fabric_guests=guests_with_a_disk(fabric), guest_allow_restart=True)
     after = {name: pid(fabric, name) for name in GUESTS}
     assert after["vm1"] != before["vm1"]
     assert after["vm2"] == before["vm2"]
@@ -155,6 +161,15 @@ def test_a_guest_writes_to_a_copy_on_top_of_its_image(fabric: Lab) -> None:
     assert fabric.run("compute1", ["sha256sum", IMAGE]).stdout == before
     result = site(fabric, fabric_guests=guests_with_a_disk(fabric))
     assert result.changed == []
+
+
+def test_a_guest_that_would_lose_its_disk_does_not_move(fabric: Lab) -> None:
+    guests = guests_with_a_disk(fabric)
+    before = pid(fabric, "vm1")
+    result = run(fabric, "site", fabric_guests=[{**guests[0], "node": "compute2"}, guests[1]])
+    assert result.returncode
+    assert "fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy" in result.output
+    assert pid(fabric, "vm1") == before
 
 
 def test_a_guest_moves_and_is_purged_where_it_is_no_longer_listed(fabric: Lab) -> None:
