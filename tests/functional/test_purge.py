@@ -57,7 +57,7 @@ NETWORK: list[Spec] = [
     {"linux_bridge": {"name": "nvtlb"}},
     {"link_unmanaged": {"name": "nvtp"}},
 ]
-NOT_HERE = {"bridge_uplink", "ip_interface", "ovs_db"}  # the network has none, or they are parts without an owner
+NOT_HERE = {"bridge_uplink", "ip_interface", "kvm_guest", "ovs_db"}  # the network has none, or they have no owner
 NEED_MODULES = {"link_vlan", "link_bond"}  # of the kernel; see test_purge_links.py
 
 

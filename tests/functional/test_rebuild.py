@@ -143,7 +143,6 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
         "unit": "0o644",
         "path": "0o644",
         "socket": "0o644",
-        "guests": "0o644",
     }
     told = json.loads(PATHS["list"].read_text(encoding="utf-8").partition("\n")[2])
     assert [list(item) for item in told["resources"]] == [list(item) for item in RESOURCES]
@@ -163,7 +162,6 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
     ]
     assert subprocess.run(left, capture_output=True, text=True, check=False).stdout == ""
     assert not any(path.exists() for path in PATHS.values())
-    assert not PATHS["guests"].parent.exists()
     assert show("LoadState") == "not-found"
     assert keep(RESOURCES, kept=False).operations == []
 

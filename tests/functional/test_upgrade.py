@@ -25,7 +25,7 @@ def state_of(release: Path) -> Any:
     return json.loads(release.read_text(encoding="utf-8"))
 
 
-REPLACED = ("rebuild", "dnsmasq", ".wants")
+REPLACED = ("rebuild", "dnsmasq", ".wants", "netvirt-guest-.service.d")
 """Parts of the paths of files that a release replaces: what the node keeps for its next boot, and services."""
 UPGRADED = ["dnsmasq_netns", "nat_masquerade", "rebuild"]
 

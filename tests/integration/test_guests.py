@@ -139,7 +139,9 @@ def test_only_the_guest_that_changes_restarts(fabric: Lab) -> None:
     fabric.run("compute1", ["qemu-img", "create", "-q", "-f", "qcow2", IMAGE, "16M"])
     before = {name: pid(fabric, name) for name in GUESTS}
     result = site(fabric, fabric_guests=guests_with_a_disk(fabric))
-    assert result.changed == []
+    # The node keeps the new definition for its next boot.
+    assert [(item.host, item.result["operations"][0]["kind"]) for item in result.changed] == [("compute1", "rebuild")]
+    assert site(fabric, fabric_guests=guests_with_a_disk(fabric)).changed == []
     (pending,) = result.of("compute1", "Converge the node")["pending"]
     assert "memory is 96 and should be 112" in pending["reason"]
     assert "restart pending" in result.output
