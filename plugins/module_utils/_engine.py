@@ -195,7 +195,7 @@ def given(options: Mapping[str, _options.Option], want: Spec) -> Spec:
     return {
         name: value
         for name, value in want.items()
-        if value is not None and options[name].role is not _options.Role.POLICY
+        if value is not None and options[name].role not in (_options.Role.POLICY, _options.Role.PERMISSION)
     }
 
 

@@ -120,7 +120,10 @@ def with_uplinks(owner: str, resources: Sequence[_engine.Resource]) -> list[_eng
 
 
 def _entry(item: _engine.Resource) -> dict[str, Spec]:
-    return {item.kind.name: {name: value for name, value in item.want.items() if value is not None}}
+    """Return what is kept of a resource; what a run is permitted to do, no rebuild is."""
+    options = item.kind.options
+    kept = {name for name, option in options.items() if option.role is not _options.Role.PERMISSION}
+    return {item.kind.name: {name: value for name, value in item.want.items() if value is not None and name in kept}}
 
 
 def _state(entries: Sequence[Any]) -> str:

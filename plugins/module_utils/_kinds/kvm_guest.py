@@ -48,7 +48,7 @@ class KvmGuest(_engine.Kind):
         "cmdline": _options.Option(canonical=values.text),
         "accelerator": _options.Option(choices=guest.ACCELERATORS),
         "stop_timeout": _options.Option(type="int", canonical=values.integer(1, 3600)),
-        "allow_restart": _options.Option(type="bool", default=False, role=_options.Role.POLICY),
+        "allow_restart": _options.Option(type="bool", default=False, role=_options.Role.PERMISSION),
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
