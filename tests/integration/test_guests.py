@@ -168,7 +168,8 @@ def test_a_guest_writes_to_a_copy_on_top_of_its_image(fabric: Lab) -> None:
 def test_a_guest_that_would_lose_its_disk_does_not_move(fabric: Lab) -> None:
     guests = guests_with_a_disk(fabric)
     before = pid(fabric, "vm1")
-    result = run(fabric, "site", fabric_guests=[{**guests[0], "node": "compute2"}, guests[1]])
+    moved = [{**guests[0], "node": "compute2"}, guests[1]]
+    result = run(fabric, "site", fabric_guests=moved, fabric_nodes={"compute1": {}})
     assert {task.host for task in result.failed} == {"compute1", "compute2"}
     for task in result.failed:
         assert "fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy" in task.result["msg"]
