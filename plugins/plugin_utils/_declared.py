@@ -40,11 +40,12 @@ class Declared:
             hostvars = task_vars["hostvars"]
             manager = object.__new__(type(hostvars._variable_manager))
             vars(manager).update(vars(hostvars._variable_manager))
-            assert hasattr(manager, "_fact_cache")
+            if not hasattr(manager, "_fact_cache"):
+                raise AttributeError("the manager of variables has no fact cache")
             manager._fact_cache = _NoFacts()
             HostVars(hostvars._inventory, manager, loader)  # which the manager hands out as its hostvars
             found = manager.get_vars(play=_play(task), host=hostvars._inventory.get_host(host), task=task)
-        except (AttributeError, AssertionError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise AnsibleError(
                 f"this release of ansible-core does not let variables be told from facts ({error!r}); use another one"
             ) from error

@@ -32,7 +32,8 @@ __all__ = ["clean_node"]
 
 SECONDS = 15  # 10 are promised, to a machine that does nothing else
 NAME = "nvtfault"
-MADE_FIRST = [("netns_router", "nvtns"), ("veth_pair", "nvtleg")]
+# Address translation stands before there is anything to translate.
+MADE_FIRST = [("netns_router", "nvtns"), ("nat_masquerade", "nat"), ("veth_pair", "nvtleg")]
 SWITCHED = [("ovs_bridge", "nvtbr"), ("ovs_port_vlan", "nvtleg")]
 ADDRESSED = ("netns_router", "nvtns")
 NETWORK: list[Spec] = [
@@ -245,7 +246,7 @@ def test_dnsmasq_cannot_bind() -> None:
 def test_disk_full(directory: str) -> None:
     with full_disk(directory):
         done, not_done = cut_off(f"cannot write {directory}")
-        assert done[:4] == [*MADE_FIRST, *SWITCHED]
+        assert done[:5] == [*MADE_FIRST, *SWITCHED]
         assert not_done == [("dnsmasq_netns", NAME)]
     assert not Path(f"/etc/systemd/system/netvirt-dnsmasq-{NAME}.service").exists()
     finished()

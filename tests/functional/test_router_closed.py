@@ -95,7 +95,7 @@ def heard(*where: str) -> Iterator[dict[str, list[tuple[str, int]]]]:
         yield found
         time.sleep(0.5)
         for name, process in processes.items():
-            found[name] = [(source, protocol) for source, protocol in json.loads(process.communicate(timeout=30)[0])]
+            found[name] = list(map(tuple, json.loads(process.communicate(timeout=30)[0])))
     finally:
         for process in processes.values():
             process.kill()

@@ -145,7 +145,7 @@ def integration(tally: Tally, request: Request) -> None:
         if part_of(request):
             pytest_here(tally, chosen(request, "tests/integration"), lab.name)
             return
-        with lab_running(f"{name}2", nodes, request.keep_lab) as second:
+        with lab_running(f"{name[:8]}2", nodes, request.keep_lab) as second:
             files = [str(path) for path in source_files("tests/integration/test_*.py")]
             shared.run(tally, [Here(lab.name), Here(second.name)], shared.order(files, SLOW_INTEGRATION))
 

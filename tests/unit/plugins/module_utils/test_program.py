@@ -17,7 +17,7 @@ SYSTEM = "/usr/bin/python3"
 
 
 def chosen(interpreter: Path | str) -> str:
-    environment = {**os.environ, "PYTHONPATH": _program.__file__.split("/ansible_collections/")[0]}
+    environment = {**os.environ, "PYTHONPATH": _program.__file__.split("/ansible_collections/", maxsplit=1)[0]}
     return subprocess.run(
         [str(interpreter), "-c", ASK], env=environment, check=True, capture_output=True, text=True, cwd="/"
     ).stdout.strip()
