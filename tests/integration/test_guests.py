@@ -172,7 +172,8 @@ def test_a_guest_that_would_lose_its_disk_does_not_move(fabric: Lab) -> None:
     result = run(fabric, "site", fabric_guests=moved, fabric_nodes={"compute1": {}})
     assert {task.host for task in result.failed} == {"compute1", "compute2"}
     for task in result.failed:
-        assert "fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy" in task.result["msg"]
+        (fault,) = task.result["faults"]
+        assert fault.startswith("fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy")
     assert pid(fabric, "vm1") == before
 
 
