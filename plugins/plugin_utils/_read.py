@@ -276,7 +276,7 @@ def _guest_settings(reader: Reader) -> dict[str, Any]:
         "vcpus": _values.integer(1, 1024),
         "image": _convert.file_path,
         "kernel": _convert.file_path,
-        "initrd": _convert.text,
+        "initrd": _convert.file_path,
         "cmdline": _convert.text,
     }
     found = {key: reader.get(key, convert, None) for key, convert in converters.items()}

@@ -45,11 +45,11 @@ def test_rebooted_nodes_need_no_run(fabric: Lab) -> None:
     assert [f"{task.host}: {task.task}: {task.result.get('operations')}" for task in again.changed] == []
 
 
-def test_guests_start_after_the_rebuild(fabric: Lab) -> None:
+def test_the_rebuild_starts_the_guests(fabric: Lab) -> None:
     guest = "netvirt-guest-vm1.service"
-    assert UNIT in show(fabric, "compute1", guest, "After").split()
-    ready = int(show(fabric, "compute1", UNIT, "ActiveEnterTimestampMonotonic"))
-    assert 0 < ready <= int(show(fabric, "compute1", guest, "InactiveExitTimestampMonotonic"))
+    assert fabric.run("compute1", ["systemctl", "is-enabled", guest], check=False).stdout.strip() != "enabled"
+    begun = int(show(fabric, "compute1", UNIT, "InactiveExitTimestampMonotonic"))
+    assert 0 < begun < int(show(fabric, "compute1", guest, "InactiveExitTimestampMonotonic"))
 
 
 def test_a_rebuild_that_fails_is_seen_on_the_node_and_in_the_next_run(fabric: Lab) -> None:
@@ -62,7 +62,7 @@ def test_a_rebuild_that_fails_is_seen_on_the_node_and_in_the_next_run(fabric: La
     assert repaired.returncode == 0, repaired.output
     (warning,) = repaired.of("network1", CONVERGE)["warnings"]
     assert warning.startswith(f"{UNIT} failed: ")
-    assert show(fabric, "network1", UNIT, "ActiveState") == "inactive"
+    assert show(fabric, "network1", UNIT, "ActiveState") != "failed"
     ping = {"guest": "vm1", "command": ["ping", "-c3", "-W2", "198.51.100.1"], "timeout": 20}
     assert fabric.module("compute1", "guest_agent", ping)["rc"] == 0
     again = play(fabric, "site")

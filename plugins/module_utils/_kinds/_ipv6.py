@@ -83,6 +83,13 @@ def returning(node: Node, names: Iterable[str]) -> Iterable[_engine.Operation]:
             yield _engine.Operation(stage, f"give {name} IPv6 back", partial(give_back, node, name), predict=predict)
 
 
+def left_behind(node: Node) -> dict[str, str]:
+    """Return the owners of records whose device is no port, by device: a run was cut off before it gave IPv6 back."""
+    ids = node.ovsdb.root.external_ids if node.ovsdb.installed else {}
+    names = {key[len(_RECORD) :]: owner for key, owner in ids.items() if key.startswith(_RECORD)}
+    return {name: owner for name, owner in names.items() if node.ovsdb.find("Interface", name) is None}
+
+
 def give_back(node: Node, name: str) -> None:
     """Switch IPv6 on where it was taken, unless the device has gone."""
     if _owner(node, name) is None:

@@ -80,9 +80,12 @@ class OvsPortVlan(_engine.Kind):
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
         """Return the port; its bridge is shown as the fake one if that is how the user names it.
 
-        A tunnel is a port as well, unless the run says that as a tunnel it is to be there, or not.
+        A tunnel is a port as well, unless the run says that as a tunnel it is to be there, or not. What is to go is
+        still there, without a bridge, while its device has not got its IPv6 back.
         """
         port = node.ovsdb.find("Port", want["name"])
+        if port is None and want["state"] == "absent" and want["name"] in _ipv6.left_behind(node):
+            return {"name": want["name"], "bridge": "", "type": "system"}
         bridge = node.ovsdb.bridge_of(want["name"])
         if port is None or bridge is None or (node.asked("ovs_tunnel", want["name"]) and _ovs.is_tunnel(port)):
             return None
@@ -130,6 +133,8 @@ class OvsPortVlan(_engine.Kind):
         if desired is None:
             have = cast(Spec, have)  # not both are None
             yield from _ipv6.returning(node, sorted(interface.devices(have)))
+            if not have["bridge"]:
+                return
             row = node.ovsdb.bridge_of(have["name"])
             if row.name == have["name"] or _ovs.fake_bridge(node, have["name"]) is not None:
                 raise _errors.Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
@@ -148,7 +153,7 @@ class OvsPortVlan(_engine.Kind):
 
     def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
         """A device that joins a bridge, leaves it or changes its VLANs carries nothing for other uses."""
-        before, after = _devices(have), _devices(desired)
+        before, after = _devices(have if have and have["bridge"] else None), _devices(desired)
         if have is not None and desired is not None:
             moves = have["bridge"] != desired["bridge"]
             for name in before & after if moves or _loses_vlans(have, desired) else ():
@@ -170,6 +175,9 @@ class OvsPortVlan(_engine.Kind):
             other = row.fake_bridge or _ovs.is_tunnel(row) or _ovs.UPLINK_KEY in row.external_ids
             if not (other or node.ovsdb.find("Bridge", row.name)):
                 yield {"name": row.name, "state": "absent"}
+        for name, whose in _ipv6.left_behind(node).items():
+            if whose == owner:
+                yield {"name": name, "state": "absent"}
 
 
 def _devices(spec: Optional[Spec]) -> set[str]:
