@@ -17,7 +17,7 @@ from netvirt_testing.wires import NICS
 
 NODES = ("network1", "compute1", "compute2")
 DOCUMENT = "@examples/nat/fabric.yml"
-TRIGGER = "netvirt-rebuild-fabric.socket"  # by which systemd hears of lost nft tables
+TRIGGERS = ("netvirt-rebuild-fabric.path", "netvirt-rebuild-fabric.socket")  # by which a node comes to mend itself
 NAMESPACE = "nv-r1"
 OUTSIDE = "198.51.100.1"
 CONVERGE = "Converge the node"
@@ -216,14 +216,14 @@ def test_drift_is_a_difference_and_one_run_repairs_only_that(node: Callable[[str
     before = things(broken)
     ports = broken.run("ovs-vsctl", "list-ports", "br-tun").split()
     tunnel = next(port for port in ports if port.startswith("vxlan-"))
-    broken.run("systemctl", "stop", "netvirt-rebuild-fabric.service", TRIGGER)  # or the node mends itself first
+    broken.run("systemctl", "stop", *TRIGGERS, "netvirt-rebuild-fabric.service")  # or the node mends itself first
     try:
         broken.run(*(word.format(tunnel=tunnel) for word in command))
         assert things(broken) != before
         assert broken.repaired() == expected
         after = things(broken)
     finally:
-        broken.run("systemctl", "start", TRIGGER)
+        broken.run("systemctl", "start", *TRIGGERS)
     assert {thing for thing in before.keys() | after.keys() if before.get(thing) != after.get(thing)} == anew
 
 

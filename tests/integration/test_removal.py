@@ -246,7 +246,7 @@ def test_a_guest_goes_and_another_moves(fabric: Fabric, less: Document) -> None:
     less["fabric_nodes"] = {"compute2": {}}
     done = fabric.converge(less)
     ports = ["create ovs_port_vlan tap-vm2", "delete ovs_port_vlan tap-vm1"]
-    assert sorted(done["compute1"]) == [*ports, "update packet_filter fabric"]
+    assert sorted(done["compute1"]) == [*ports, "tighten packet_filter fabric", "update packet_filter fabric"]
     assert done["compute2"] == ["delete ovs_port_vlan tap-vm2", "update packet_filter fabric"]
     assert [item for item in done.get("network1", []) if "dnsmasq_netns blue" not in item] == []
 

@@ -16,7 +16,7 @@ MAX_LINES = 450
 GENERATED = {Path("COPYING"), Path("CHANGELOG.md"), Path("changelogs/changelog.yaml")}
 NO_HEADER_SUFFIXES = {".json", ".png", ".svg", ".typed"}  # Listed in REUSE.toml.
 SPDX = re.compile(r"SPDX-License-Identifier: (GPL-3\.0-or-later|BSD-2-Clause)\b")
-TYPED = ("plugins/module_utils", "plugins/plugin_utils")
+TYPED = tuple(f"plugins/{part}" for part in ("action", "filter", "module_utils", "modules", "plugin_utils"))
 
 
 def readable_sources() -> Iterator[tuple[Path, list[str]]]:
@@ -73,6 +73,7 @@ def tools() -> dict[str, list[str]]:
         "ruff check": ["ruff", "check", "--quiet", "."],
         "ruff format": ["ruff", "format", "--check", "--quiet", "."],
         "mypy plugins": ["mypy", *packages] if packages else [],
+        "mypy roles": ["mypy", "roles/lab/files"],
         "mypy tests": ["mypy", "tests/netvirt_testing"],
         "yamllint": ["yamllint", "--strict", "."],
         "ansible-lint": ["ansible-lint", "--offline", "--nocolor", "-q"],

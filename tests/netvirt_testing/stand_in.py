@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 PREFIX = "guest-"
@@ -95,6 +96,8 @@ def make(guest: dict[str, Any]) -> None:
         call("ip", "link", "add", tap, "mtu", mtu, "type", "veth", *peer)
         # Open vSwitch in userspace delivers frames as they are, also those without checksums.
         inside(guest["name"], "ethtool", "-K", name, "tx", "off")
+        # A port of Open vSwitch has no IPv6 on the host, as the tap of a guest has none.
+        Path(f"/proc/sys/net/ipv6/conf/{tap}/disable_ipv6").write_text("1", encoding="ascii")
         call("ip", "link", "set", tap, "up")
         call("ip", "-n", namespace, "link", "set", name, "up")
 
