@@ -13,6 +13,7 @@ limited, and its words are quoted printable. After the first improper one the gu
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import ipaddress
 import json
@@ -20,8 +21,9 @@ import os
 import random
 import re
 import socket
+import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
@@ -128,11 +130,14 @@ class GuestAgent:
     def _connect(self, path: str, timeout: float) -> None:
         self._socket.settimeout(timeout)
         try:
-            self._socket.connect(path)
+            with _own_socket(path) as handle:
+                self._socket.connect(f"/proc/self/fd/{handle}")
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
                 raise _errors.Unavailable(f"{self._title} is not running: nothing listens at {path}") from error
             reason = os.strerror(error.errno) if error.errno else str(error)
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENOTSOCK):
+                reason = "it is not a socket of the user whose directory it is in; look at who changed it"
             raise _errors.Unavailable(f"{self._title}: {path} cannot be reached: {reason}") from error
 
     def _synchronise(self, timeout: float) -> None:
@@ -197,6 +202,26 @@ class GuestAgent:
         self._buffer += data
         if len(self._buffer) > MAX_ANSWER:
             raise self._broken(f"its QEMU guest agent answers with more than {MAX_ANSWER} bytes")
+
+
+@contextlib.contextmanager
+def _own_socket(path: str) -> Iterator[int]:
+    """Hold a socket by a descriptor; raises ENOTSOCK or ELOOP where the directory's user put something else there.
+
+    QEMU can write in that directory. Root connects to no socket that a guest could not open itself: a link is not
+    followed, and what is there must be the directory's user's. In a directory of root's, root put it there.
+    """
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.ExitStack() as stack:
+        directory = os.open(os.path.dirname(path), flags | os.O_DIRECTORY)
+        stack.callback(os.close, directory)
+        handle = os.open(os.path.basename(path), flags, dir_fd=directory)
+        stack.callback(os.close, handle)
+        above, status = os.fstat(directory), os.fstat(handle)
+        roots = above.st_uid == 0 and not above.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not stat.S_ISSOCK(status.st_mode) or (status.st_uid != above.st_uid and not roots):
+            raise OSError(errno.ENOTSOCK, "")
+        yield handle
 
 
 def _parsed(line: bytes) -> Optional[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from guest_node import (
 )
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
+from ansible_collections.netvirt.fabric.plugins.module_utils._guest_agent import run_probes
 
 DATABASE = Path("/run/openvswitch/db.sock")
 OLD_USER = "netvirt-guest"
@@ -56,13 +58,21 @@ def tap(name):
 def connect(path):
     socket.socket(socket.AF_UNIX).connect(path)
 
-def replace(path):
-    os.symlink("/run/openvswitch/db.sock", path + ".new")
+def link(words):
+    target, path = words.split()
+    os.symlink(target, path + ".new")
     os.replace(path + ".new", path)
 
-deeds = {"tap": tap, "connect": connect, "replace": replace, "read": lambda path: open(path, "rb").read(1)}
+def replace(path):
+    link("/run/openvswitch/db.sock " + path)
+
+def read(path):
+    open(path, "rb").read(1)
+
+deeds = {"tap": tap, "connect": connect, "link": link, "replace": replace, "read": read}
 print(json.dumps({f"{name} {word}": tried(lambda: deeds[name](word)) for name, word in json.load(sys.stdin)}))
 """
+NOT_ITS_SOCKET = "is not a socket of the user whose directory it is in"
 REFUSED = {"EACCES", "EPERM", "ENOENT"}
 
 
@@ -104,6 +114,27 @@ def test_nothing_of_another_guest_can_be_reached() -> None:
     assert OWN in seen
     assert OTHER not in seen
     assert "openvswitch" not in seen
+
+
+@pytest.mark.parametrize("target", [f"/run/netvirt/guests/{OTHER}/agent.sock", str(DATABASE)])
+def test_root_asks_no_other_socket_that_a_guest_linked_to(target: str) -> None:
+    run(options(), options(OTHER))
+    path = Path(f"/run/netvirt/guests/{OWN}/agent.sock")
+    assert "did not answer" in asked(path)
+    words = f"{target} {path}"
+    assert act([("link", words)], USERS[0], pid()) == {f"link {words}": "done"}
+    assert NOT_ITS_SOCKET in asked(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:  # as if a guest could move one here
+        other.bind(str(path))
+        other.listen()
+        assert NOT_ITS_SOCKET in asked(path)
+
+
+def asked(path: Path) -> str:
+    """Return the error of asking the agent at a socket."""
+    (result,) = run_probes("guest", str(path), [{"timeout": 1}], 1)
+    return str(result["error"])
 
 
 def test_devices_of_a_guest_that_is_off() -> None:

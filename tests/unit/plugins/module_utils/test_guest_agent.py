@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import socket
 import threading
 import time
@@ -192,8 +193,22 @@ def test_guest_that_is_not_running(tmp_path: Path) -> None:
 
 
 def test_path_that_is_too_long(tmp_path: Path) -> None:
-    (result,) = _guest_agent.run_probes("guest vm1", "/" + "x" * 200, [{"timeout": 1}], 1)
+    (result,) = _guest_agent.run_probes("guest vm1", "/" + "x" * 300, [{"timeout": 1}], 1)
     assert "cannot be reached" in result["error"]
+
+
+def test_a_link_in_the_place_of_the_socket_is_not_followed(agent: Agent, tmp_path: Path) -> None:
+    """Neither the socket nor its directory may be a link to another's, nor the socket another user's."""
+    agent.start()
+    link, directory = tmp_path / "link.sock", tmp_path / "directory"
+    link.symlink_to(agent.path)
+    directory.symlink_to(tmp_path)
+    fifo, file = tmp_path / "fifo", tmp_path / "file"
+    os.mkfifo(fifo)
+    file.touch()
+    for path in (link, directory / "agent.sock", fifo, file):
+        (result,) = _guest_agent.run_probes("guest vm1", str(path), [{"timeout": 1}], 1)
+        assert "is not a socket of the user whose directory it is in" in result["error"], path
 
 
 HOSTILE = {
