@@ -114,6 +114,10 @@ class Kind(abc.ABC):
         """Return what the system itself reports to be wrong with a present object."""
         return ()
 
+    def details(self, node: Node, want: Spec) -> Spec:
+        """Return what the system has given a present object by itself, such as numbers, for results alone."""
+        return {}
+
     def pending(self, node: Node, have: Optional[Spec], want: Spec) -> Iterable[str]:
         """Return why a present object is not wholly as wanted yet, where that takes what the user has not allowed."""
         return ()
@@ -140,6 +144,8 @@ class Resource:
     desired: Optional[Spec] = None
     after: Optional[Spec] = None  # observed after a run, predicted in check mode
     pending: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)  # what of others goes with an object that is removed
+    details: Spec = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
     @property
@@ -266,6 +272,8 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
                 node.announce()
             _verify(node, resources, reports)
             node.remember()
+        for item in resources:
+            item.details = {} if item.absent else item.kind.details(node, item.want)
     return Result(reports, changed, resources, node.unconfirmed)
 
 
@@ -316,6 +324,8 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
         item.desired = None if item.absent else item.kind.desired(node, have, item.want)
         item.after = item.desired
         item.pending = [] if item.absent else list(item.kind.pending(node, have, item.want))
+        if item.absent and have is not None:
+            item.lost = sorted(item.kind.strangers(node, item.want))
         if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
             _carrier.require_undisturbed(node, item.kind.disturbs(node, have, item.desired))

@@ -14,6 +14,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _node, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
+LOST = "foreign objects that go with it"
+"""Key of a difference that lists what of others is removed together with an object."""
+
 
 def settings(module: AnsibleModule) -> _node.Settings:
     """Return the run-level options of a module."""
@@ -91,6 +94,7 @@ def run_kind(
         before=item.shown(item.have),
         after=item.shown(item.after),
         diff={"before": before, "after": after, "before_header": item.title, "after_header": item.title},
+        **item.details,
         **pending(module, result),
         **to_confirm(result.unconfirmed),
     )
@@ -101,7 +105,7 @@ def difference(item: _engine.Resource) -> tuple[dict[str, Any], dict[str, Any]]:
     if not item.changed:
         return {}, {}
     if item.have is None or item.after is None:
-        return item.shown(item.have), item.shown(item.after)
+        return {**item.shown(item.have), **({LOST: item.lost} if item.lost else {})}, item.shown(item.after)
     changed = _engine.differences(item.have, item.after)
     return (
         {name: values["before"] for name, values in changed.items()},

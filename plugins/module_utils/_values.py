@@ -30,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]*")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")  # dev_valid_name() of the kernel refuses colons
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOSTNAME_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RANGE = re.compile(r"\s*([0-9]{1,20})\s*-\s*([0-9]{1,20})\s*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _DURATION_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -118,10 +119,20 @@ mtu = integer(68, 65535)  # RFC 791 asks for 68; the kernel refuses what the dev
 
 
 def vlan_set(values: Any, lowest: int = 1) -> list[int]:
-    """Return the VLAN ids sorted and without repetition."""
+    """Return the VLAN ids sorted and without repetition; "30-32" stands for all from 30 to 32."""
     if not isinstance(values, (list, tuple)):
         raise ValueError(f"must be a list of VLAN ids, not {shown(values)}")
-    return sorted({integer(lowest, 4094)(value) for value in values})
+    return sorted({vlan for value in values for vlan in _vlan_range(value, integer(lowest, 4094))})
+
+
+def _vlan_range(value: Any, canonical: Callable[[Any], int]) -> Iterable[int]:
+    found = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return (canonical(value),)
+    first, last = map(canonical, found.groups())
+    if first > last:
+        raise ValueError(f"must have ranges that begin with the lower VLAN id, not {shown(value)}")
+    return range(first, last + 1)
 
 
 def text(value: Any) -> str:

@@ -92,14 +92,14 @@ options:
         type: int
       untagged:
         description:
-          - The VLANs whose frames leave without a tag.
+          - The VLANs whose frames leave without a tag. The text V(30-32) stands for all from 30 to 32.
         type: list
-        elements: int
+        elements: str
       tagged:
         description:
-          - The VLANs whose frames leave with their tag.
+          - The VLANs whose frames leave with their tag. The text V(30-32) stands for all from 30 to 32.
         type: list
-        elements: int
+        elements: str
       isolated:
         description:
           - Whether the port exchanges frames only with ports that are not isolated. A new port is not.

@@ -145,6 +145,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._hazards import hazards
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
 
@@ -158,7 +159,7 @@ def main() -> None:
     try:
         node = Node(Settings(**validate(OPTIONS, {name: module.params[name] for name in OPTIONS}, "settings")))
         node.require_root()
-        types = _node_facts.datapath_types(node)
+        types = _datapath.types(node)
         facts = {
             "datapath_types": types,
             "datapath_type": types[0] if types else "",

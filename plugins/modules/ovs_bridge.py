@@ -37,7 +37,8 @@ options:
     type: int
   datapath_type:
     description:
-      - The kernel's datapath (V(system)) or the userspace one (V(netdev)). A new bridge has V(system).
+      - The kernel's datapath (V(system)) or the userspace one (V(netdev)). A new bridge has
+        V(system), or V(netdev) where the kernel has no Open vSwitch datapath.
     type: str
     choices: [system, netdev]
   fail_mode:
@@ -96,6 +97,12 @@ options:
       - The exact set of the bridge's other settings (C(ovs-vswitchd.conf.db\(5\)), table Bridge), without those that
         have an option of their own.
     type: dict
+  merge:
+    description:
+      - Whether keys of O(external_ids) and O(other_config) that are not listed stay as they are. Otherwise what is
+        listed is the exact set.
+    type: bool
+    default: false
 seealso:
   - module: netvirt.fabric.ovs_port_vlan
   - name: ovs-vswitchd.conf.db(5)
@@ -149,6 +156,12 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_bridge, name: br-int, action: create}]
+uuid:
+  description:
+    - The UUID of the bridge in the Open vSwitch database; of a fake bridge, that of its port.
+  returned: when the bridge is there
+  type: str
+  sample: 6b1b0d9e-5a3f-4d0c-9f43-3f3f6a6f2f7c
 """
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_bridge import OvsBridge

@@ -50,14 +50,15 @@ options:
   trunks:
     description:
       - The exact set of VLANs that a trunk or native port carries, or the word V(all). The number 0 stands for untagged
-        frames.
+        frames, the text V(30-32) for all from 30 to 32.
       - An empty list is refused, since Open vSwitch takes it for all VLANs.
     type: raw
   cvlans:
     description:
       - The exact set of customer VLANs that a V(dot1q-tunnel) port accepts. An empty list accepts all.
+      - The text V(30-32) stands for all from 30 to 32.
     type: list
-    elements: int
+    elements: str
   type:
     description:
       - What the interface is. V(system) is a network device of the host (NIC, veth, tap), V(internal) one that Open
@@ -160,13 +161,18 @@ options:
   external_ids:
     description:
       - The exact set of keys and values for use by other programs, on the port. Keys that start with V(netvirt-) are
-        the
-        collection's own and are neither shown nor changed.
+        the collection's own and are neither shown nor changed.
     type: dict
   other_config:
     description:
       - The exact set of the port's other settings (C(ovs-vswitchd.conf.db\(5\)), table Port).
     type: dict
+  merge:
+    description:
+      - Whether keys of O(external_ids) and O(other_config) that are not listed stay as they are. Otherwise what is
+        listed is the exact set.
+    type: bool
+    default: false
   move:
     description:
       - Whether a port that is on another bridge is moved. Otherwise that is an error.
@@ -174,9 +180,9 @@ options:
     default: false
   device_required:
     description:
-      - Whether it is an error that the device of a V(system) interface is missing after the run. Turn this off for a
-        tap that a
-        guest brings later; Open vSwitch attaches it when it appears.
+      - Whether it is an error that the device of a V(system) interface is missing. A new port without a device is
+        refused before anything is changed. Turn this off for a tap that a guest brings later; Open vSwitch attaches it
+        when it appears.
     type: bool
     default: true
 seealso:
@@ -202,7 +208,7 @@ EXAMPLES = r"""
     name: eth1
     bridge: br-ex
     mode: trunk
-    trunks: [10, 20]
+    trunks: [10, 20, 30-32]
 
 - name: One end of a patch between two bridges
   netvirt.fabric.ovs_port_vlan:
@@ -247,6 +253,24 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_port_vlan, name: tap-vm1, action: update, changes: {tag: {before: 10, after: 20}}}]
+uuid:
+  description:
+    - The UUID of the port in the Open vSwitch database.
+  returned: when the port is there
+  type: str
+  sample: 6b1b0d9e-5a3f-4d0c-9f43-3f3f6a6f2f7c
+ofport:
+  description:
+    - The OpenFlow number of the port; V(-1) when its device is missing.
+  returned: when the port is there and no bond
+  type: int
+  sample: 5
+ofports:
+  description:
+    - The OpenFlow numbers of the interfaces of a bond, by name.
+  returned: when the port is there and a bond
+  type: dict
+  sample: {eth1: 5, eth2: 6}
 """
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_port_vlan import OvsPortVlan

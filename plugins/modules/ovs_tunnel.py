@@ -92,9 +92,13 @@ options:
   external_ids:
     description:
       - The exact set of keys and values for use by other programs, on each port. Keys that start with V(netvirt-) are
-        the
-        collection's own and are neither shown nor changed.
+        the collection's own and are neither shown nor changed.
     type: dict
+  merge:
+    description:
+      - Whether keys of O(external_ids) that are not listed stay as they are. Otherwise what is listed is the exact set.
+    type: bool
+    default: false
 notes:
   - Open vSwitch tells tunnels apart by type, local address, remote, key and port. A second one with the same is
     refused.
@@ -154,6 +158,12 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_tunnel, name: vx, action: create}]
+ofports:
+  description:
+    - The OpenFlow numbers of the tunnel's ports, by name.
+  returned: when the tunnel is there
+  type: dict
+  sample: {vx-c0000202: 5, vx-c0000203: 6}
 """
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import OvsTunnel

@@ -185,6 +185,29 @@ def test_a_name_that_is_no_interface_name_is_refused(name: str) -> None:
         Object("ovs_bridge", name=name).plan()
 
 
+def test_a_new_bridge_has_a_datapath_that_the_node_has(bridge: Object) -> None:
+    there = Path("/sys/module/openvswitch").exists()
+    assert bridge.present()["datapath_type"] == ("system" if there else "netdev")
+    assert column("Interface", "nvtbr", "error") == []
+
+
+def test_keys_are_merged_where_asked(bridge: Object) -> None:
+    bridge.present(**REAL, external_ids={"a": "1"}, other_config={"x": "1"}, hwaddr="02:00:00:00:00:01")
+    bridge.present(external_ids={"b": "2"}, other_config={"y": "2"}, merge=True)
+    assert column("Bridge", "nvtbr", "external_ids") == {"a": "1", "b": "2", "netvirt-owner": "netvirt"}
+    assert column("Bridge", "nvtbr", "other_config") == {"x": "1", "y": "2", "hwaddr": "02:00:00:00:00:01"}
+    bridge.present(external_ids={"b": "2"})
+    assert column("Bridge", "nvtbr", "external_ids") == {"b": "2", "netvirt-owner": "netvirt"}
+
+
+def test_foreign_ports_that_go_with_a_bridge_are_told(bridge: Object) -> None:
+    bridge.present(**REAL)
+    output("ovs-vsctl", "add-port", "nvtbr", "nvtx", "--", "set", "Interface", "nvtx", "type=internal")
+    for check in (True, False):
+        (item,) = apply([{"ovs_bridge": {"name": "nvtbr", "state": "absent"}}], check).resources
+        assert item.lost == ["port nvtx"]
+
+
 def test_a_datapath_that_does_not_exist_is_told(bridge: Object) -> None:
     if Path("/sys/module/openvswitch").exists():
         pytest.skip("needs a kernel without the Open vSwitch datapath")

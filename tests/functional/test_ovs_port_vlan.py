@@ -41,6 +41,8 @@ def vlans() -> list[Any]:
         ({"tag": 10}, ["access", 10, [], []]),
         ({"mode": "access", "tag": 10}, ["access", 10, [], []]),
         ({"trunks": [20, 10, 20]}, ["trunk", [], [10, 20], []]),
+        ({"trunks": ["30-32", 10]}, ["trunk", [], [10, 30, 31, 32], []]),
+        ({"mode": "dot1q-tunnel", "tag": 5, "cvlans": ["6-7", 9]}, ["dot1q-tunnel", 5, [], [6, 7, 9]]),
         ({"mode": "trunk", "trunks": "all"}, [[], [], [], []]),
         ({"mode": "native-tagged", "tag": 5, "trunks": [5, 6]}, ["native-tagged", 5, [5, 6], []]),
         ({"mode": "native-untagged", "tag": 5, "trunks": "all"}, ["native-untagged", 5, [], []]),
@@ -86,6 +88,8 @@ def test_access_clears_what_a_trunk_had(port: Object) -> None:
         ({"tag": 1, "trunks": [2]}, "need mode native"),
         ({"cvlans": [2]}, "mode trunk has no cvlans"),
         ({"trunks": [1, 5000]}, "not 5000"),
+        ({"trunks": ["30-5000"]}, "not '5000'"),
+        ({"trunks": ["32-30"]}, "must have ranges that begin with the lower VLAN id, not '32-30'"),
         ({"trunks": "some"}, "trunks must be a list of VLAN ids"),
         ({"type": "patch"}, "needs peer"),
         ({"peer": "x", "type": "system"}, "peer belongs to type patch"),
@@ -141,6 +145,28 @@ def test_options_of_the_port(port: Object) -> None:
     assert column("Port", "nvtp", "protected") is True
     assert column("Port", "nvtp", "external_ids") == {"a": "b", "netvirt-owner": "netvirt"}
     assert port.changes(**original) == set(changed)
+
+
+def test_keys_are_merged_where_asked(port: Object) -> None:
+    port.present(**INTERNAL, external_ids={"a": "1", "b": "2"}, other_config={"x": "1"})
+    assert port.changes(**INTERNAL, external_ids={"b": "3"}, other_config={"y": "2"}, merge=True) == {
+        "external_ids",
+        "other_config",
+    }
+    assert column("Port", "nvtp", "external_ids") == {"a": "1", "b": "3", "netvirt-owner": "netvirt"}
+    assert column("Port", "nvtp", "other_config") == {"x": "1", "y": "2"}
+    assert port.plan(**INTERNAL, external_ids={"a": "1"}, merge=True) == []
+    assert port.changes(**INTERNAL, external_ids={"b": "3"}) == {"external_ids"}
+
+
+def test_what_open_vswitch_has_given_a_port_is_in_the_result(port: Object) -> None:
+    (item,) = apply([{"ovs_port_vlan": {"name": "nvtp", **INTERNAL, "ofport_request": 77}}]).resources
+    assert item.details == {"uuid": output("ovs-vsctl", "get", "Port", "nvtp", "_uuid").strip(), "ofport": 77}
+    bond = {"bridge": "nvtbr", "interfaces": [{"name": name, "type": "internal"} for name in ("nvta", "nvtb")]}
+    (item,) = apply([{"ovs_port_vlan": {"name": "nvtbond", **bond}}]).resources
+    assert item.details["ofports"] == {name: column("Interface", name, "ofport") for name in ("nvta", "nvtb")}
+    (item,) = apply([{"ovs_port_vlan": {"name": "nvtnone", **INTERNAL}}], check=True).resources
+    assert item.details == {}
 
 
 def test_a_port_on_another_bridge_is_an_error_unless_moved(port: Object) -> None:
@@ -203,9 +229,21 @@ def test_members_of_a_bond_change_in_place(port: Object) -> None:
 
 
 def test_a_missing_device_is_an_error_unless_it_may_come_later(port: Object) -> None:
-    with pytest.raises(Failed, match="cannot use the interface nvtp: could not open network device nvtp"):
-        port.present(bridge="nvtbr", tag=10)
+    for options in ({"tag": 10}, {"interfaces": [{"name": "nvtp"}, {"name": "nvtq", "type": "internal"}]}):
+        for check in (True, False):
+            with pytest.raises(Conflict, match="the node has no device nvtp; make it first, correct the name, or set"):
+                apply([{"ovs_port_vlan": {"name": "nvtp", "bridge": "nvtbr", **options}}], check)
+    assert output("ovs-vsctl", "list-ports", "nvtbr") == ""
     assert port.present(**LATER, tag=10)["tag"] == 10
+
+
+def test_a_device_may_be_made_by_the_same_run(port: Object) -> None:
+    pair = {"veth_pair": {"name": "nvtp", "peer": {"name": "nvtq"}}}
+    try:
+        apply([{"ovs_port_vlan": {"name": "nvtp", "bridge": "nvtbr"}}, pair])
+        assert column("Interface", "nvtp", "ofport") > 0
+    finally:
+        apply([{kind: {"name": "nvtp", "state": "absent"}} for kind in ("ovs_port_vlan", "veth_pair")])
 
 
 def test_a_tag_changed_by_hand_is_a_difference_and_is_repaired(port: Object) -> None:

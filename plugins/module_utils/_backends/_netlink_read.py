@@ -26,6 +26,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
     _namespaces,
     _netlink_errors,
     _netlink_model,
+    _programs,
     _sysctl,
 )
 
@@ -66,10 +67,7 @@ class Reader:
             import pyroute2
             import pyroute2.netlink.exceptions
         except ImportError as error:
-            raise _errors.Missing(
-                f"the Python library {error.name} is missing on the node; install python3-pyroute2 (0.7.2 or newer), "
-                "or run the role netvirt.fabric.hypervisor"
-            ) from error
+            raise _programs.missing_library(error.name, "python3-pyroute2 (0.7.2 or newer)") from error
         return pyroute2
 
     def _handle(self, namespace: Namespace) -> Handle:

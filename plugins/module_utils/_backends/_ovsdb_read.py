@@ -18,6 +18,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
 
 DATABASE = "Open_vSwitch"
 
@@ -138,10 +139,7 @@ class Snapshot:
 
 def missing(library: Optional[str]) -> _errors.Missing:
     """Return what says that a library is missing on the node."""
-    return _errors.Missing(
-        f"the Python library {library} is missing on the node; install python3-ovsdbapp (2.1 or newer) "
-        "and python3-openvswitch, or run the role netvirt.fabric.hypervisor"
-    )
+    return _programs.missing_library(library, "python3-ovsdbapp (2.1 or newer) and python3-openvswitch")
 
 
 def quiet(library: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Optional
 
@@ -16,6 +17,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _va
 held: set[int] = set()
 """Descriptors that programs hold as well, such as that of the node's lock."""
 
+_PYTHON = "/usr/bin/python3"
 _DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # an SSH session may lack the sbin ones
 
 
@@ -51,6 +53,25 @@ def run_program(argv: Sequence[str], timeout: int, remedy: str, text: str = "") 
         raise _errors.Unavailable(f"{argv[0]} did not end within {timeout} s") from error
     except OSError as error:
         raise _errors.Unavailable(f"{argv[0]} cannot be run: {os.strerror(error.errno or 0)}") from error
+
+
+def missing_library(library: Optional[str], packages: str) -> _errors.Missing:
+    """Return what says that a library is missing. Only the system's own interpreter finds the system's packages."""
+    interpreter, where, also = sys.executable, "", ""
+    if sys.prefix != sys.base_prefix or os.path.realpath(interpreter) != os.path.realpath(_PYTHON):
+        where = f" for the interpreter {interpreter}"
+        also = (
+            f", and set ansible_python_interpreter to {_PYTHON}, which finds them; or install {_on_pypi(library)} for "
+            f"{interpreter} with pip"
+        )
+    return _errors.Missing(
+        f"the Python library {library} is missing on the node{where}; install {packages}, or run the role "
+        f"netvirt.fabric.hypervisor{also}"
+    )
+
+
+def _on_pypi(library: Optional[str]) -> str:
+    return "pyroute2" if library and library.startswith("pyroute2") else "ovsdbapp and ovs"
 
 
 def installed(program: str) -> bool:

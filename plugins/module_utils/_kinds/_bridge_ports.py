@@ -56,8 +56,8 @@ OPTION = _options.Option(
     options={
         "name": _options.Option(required=True, canonical=values.interface_name),
         "pvid": _options.Option(type="int", canonical=values.integer(0, 4094)),
-        "untagged": _options.Option(type="list", elements="int", canonical=values.vlan_set),
-        "tagged": _options.Option(type="list", elements="int", canonical=values.vlan_set),
+        "untagged": _options.Option(type="list", elements="str", canonical=values.vlan_set),
+        "tagged": _options.Option(type="list", elements="str", canonical=values.vlan_set),
         "isolated": _options.Option(type="bool"),
     },
     canonical=_ports,

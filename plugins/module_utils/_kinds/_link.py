@@ -75,9 +75,12 @@ def require_namespace(node: Node, namespace: Optional[str]) -> None:
 
 def coming(node: Node, namespace: Optional[str], name: str) -> bool:
     """Tell whether this run makes a link of that name."""
+    return made(node, namespace, name) or (namespace is None and _leg.declared_by_ovs(node, name))
+
+
+def made(node: Node, namespace: Optional[str], name: str) -> bool:
+    """Tell whether a link of that name is made by a kind that makes links of the kernel."""
     if any(node.declared(kind, name, namespace) is not None for kind in _MAKERS):
-        return True
-    if namespace is None and _leg.declared_by_ovs(node, name):
         return True
     peers = (pair["peer"] for pair in node.declarations("veth_pair"))
     return any((peer["namespace"], peer["name"]) == (namespace, name) for peer in peers)

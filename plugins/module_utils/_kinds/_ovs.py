@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 RESERVED = _node.MARK_PREFIX
 
@@ -22,6 +23,16 @@ UPLINK_KEY = RESERVED + "uplink"
 
 MESH_KEY = RESERVED + "tunnel"
 """Port.external_ids key that holds the name of the mesh to which a port belongs."""
+
+
+MERGE = _options.Option(type="bool", default=False, role=_options.Role.POLICY)
+"""Whether keys of external_ids and other_config that are not listed stay."""
+
+
+def merged(have: Optional[Spec], want: Spec) -> Spec:
+    """Return what external_ids and other_config will be where ``want`` asks to merge them; empty where it does not."""
+    listed = [name for name in ("external_ids", "other_config") if want.get(name) is not None]
+    return {name: {**(have or {}).get(name, {}), **want[name]} for name in listed} if want["merge"] else {}
 
 
 def external_ids(value: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _link, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -93,6 +93,17 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
     else:
         result.setdefault("ipv6", _ipv6.is_used(node, name) or _ipv6.is_declared(node, name))
     return result
+
+
+def require_device(node: Node, name: str) -> None:
+    """Raise Conflict unless a device of the host is there, or made by this run."""
+    if any(name == item["tap"] for guest in node.declarations("kvm_guest") for item in guest["interfaces"] or ()):
+        return
+    if node.netlink.link(None, name) is None and not _link.made(node, None, name):
+        raise _errors.Conflict(
+            f"the node has no device {name}; make it first, correct the name, or set device_required: false if it "
+            "comes later"
+        )
 
 
 def ipv6_operations(node: Node, have: Optional[Spec], desired: Spec) -> Iterable[_engine.Operation]:

@@ -13,7 +13,7 @@ from typing import Any, Optional, cast
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ipv6, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath, _ipv6, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -109,6 +109,7 @@ class OvsBridge(_engine.Kind):
         "mcast_snooping": _options.Option(type="bool"),
         "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
         "other_config": _options.Option(type="dict", canonical=_other_config),
+        "merge": _ovs.MERGE,
     }
 
     def check(self, want: Spec) -> None:
@@ -156,7 +157,7 @@ class OvsBridge(_engine.Kind):
                 )
             if parent and node.ovsdb.find("Bridge", parent) is None and not node.declared(self.name, parent):
                 raise _errors.Conflict(f"its parent {parent} does not exist; declare it with ovs_bridge")
-            have = {"name": want["name"]} if parent else dict(_DEFAULTS)
+            have = {"name": want["name"]} if parent else {**_DEFAULTS, "datapath_type": _datapath.preferred(node)}
         elif have["parent"] != parent:
             raise _errors.Conflict(
                 f"it is a {'fake bridge under ' + have['parent'] if have['parent'] else 'real bridge'} "
@@ -164,7 +165,7 @@ class OvsBridge(_engine.Kind):
             )
         if parent:
             _refuse_twin(node, want, parent)
-        return super().desired(node, have, want)
+        return {**super().desired(node, have, want), **_ovs.merged(have, want)}
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
         """One operation, which joins the OVSDB transaction."""
@@ -199,6 +200,11 @@ class OvsBridge(_engine.Kind):
         interface = node.ovsdb.find("Interface", want["name"])
         for problem in _ovs.interface_problems(interface) if interface is not None else ():
             yield f"{problem}; where the kernel has no Open vSwitch datapath, set datapath_type: netdev"
+
+    def details(self, node: Node, want: Spec) -> Spec:
+        """Return the UUID of the bridge, of a fake one that of its port."""
+        row = node.ovsdb.find("Bridge", want["name"]) or node.ovsdb.find("Port", want["name"])
+        return {"uuid": row.uuid} if row is not None else {}
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked bridges, real and fake."""

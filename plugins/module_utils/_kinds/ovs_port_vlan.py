@@ -46,7 +46,7 @@ class OvsPortVlan(_engine.Kind):
         "mode": _options.Option(choices=_MODES),
         "tag": _options.Option(type="int", canonical=values.vlan_id),
         "trunks": _options.Option(type="raw", canonical=_trunks),
-        "cvlans": _options.Option(type="list", elements="int", canonical=values.vlan_set),
+        "cvlans": _options.Option(type="list", elements="str", canonical=values.vlan_set),
         **interface.OPTIONS,
         "interfaces": _options.Option(
             type="list",
@@ -60,6 +60,7 @@ class OvsPortVlan(_engine.Kind):
         "protected": _options.Option(type="bool"),
         "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
         "other_config": _options.Option(type="dict", canonical=values.string_map),
+        "merge": _ovs.MERGE,
         "move": _options.Option(type="bool", default=False, role=_options.Role.POLICY),
         "device_required": _options.Option(type="bool", default=True, role=_options.Role.POLICY),
     }
@@ -113,6 +114,7 @@ class OvsPortVlan(_engine.Kind):
         base = {"protected": False, "external_ids": {}, "other_config": {}}
         kept = {name: (have or base).get(name) for name in base}
         kept.update({name: want[name] for name in base if want[name] is not None})
+        kept.update(_ovs.merged(have, want))
         fake_vlan = _fake_vlan(node, want["bridge"])
         if fake_vlan is not None and (want["mode"] not in (None, "access") or want["tag"] not in (None, fake_vlan)):
             raise _errors.Conflict(
@@ -168,6 +170,15 @@ class OvsPortVlan(_engine.Kind):
         port = node.ovsdb.find("Port", want["name"])
         for row in port.interfaces if port is not None else ():
             yield from interface.problems(node, row, want["device_required"])
+
+    def details(self, node: Node, want: Spec) -> Spec:
+        """Return the UUID of the port and the OpenFlow numbers of its interfaces; a bond has one for each."""
+        port = node.ovsdb.find("Port", want["name"])
+        if port is None:
+            return {}
+        numbers = {row.name: _ovs.optional(row.ofport, -1) for row in port.interfaces}
+        alone = len(numbers) == 1 and want["name"] in numbers
+        return {"uuid": port.uuid, **({"ofport": numbers[want["name"]]} if alone else {"ofports": numbers})}
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked ports, less those of other kinds: bridges' own, fake bridges, tunnels, uplinks."""
@@ -305,7 +316,7 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
         if bond_options:
             raise _errors.InvalidValue(f"{', '.join(bond_options)} belongs to a bond; list its interfaces")
         single = {name: present[name] for name in interface.OPTIONS if name in present} if have else None
-        return interface.desired(node, port, port, single, want)
+        return _desired_interface(node, port, want, single, want)
     if want["interfaces"] is None and any(want[name] is not None for name in interface.OPTIONS):
         raise _errors.Conflict(f"it is a bond of {', '.join(old)}; set options of an interface in the list interfaces")
     if "interfaces" not in present and have:
@@ -313,12 +324,20 @@ def _desired_interfaces(node: Node, have: Optional[Spec], want: Spec) -> Spec:
     items = want["interfaces"] if want["interfaces"] is not None else list(old.values())
     return {
         "interfaces": [
-            {**interface.desired(node, item["name"], port, old.get(item["name"]), item), "name": item["name"]}
+            {**_desired_interface(node, item["name"], want, old.get(item["name"]), item), "name": item["name"]}
             for item in sorted(items, key=lambda item: str(item["name"]))
         ],
         **{name: present.get(name, default) for name, default in _BOND_DEFAULTS.items()},
         **bond_options,
     }
+
+
+def _desired_interface(node: Node, name: str, want: Spec, have: Optional[Spec], asked: Spec) -> Spec:
+    """Return an interface as it will be; raises Conflict for a new one whose device neither is there nor comes."""
+    result = interface.desired(node, name, want["name"], have, asked)
+    if result["type"] == "system" and have is None and want["device_required"]:
+        interface.require_device(node, name)
+    return result
 
 
 def _remove(name: str) -> _ovsdb.Change:

@@ -89,6 +89,7 @@ class OvsTunnel(_engine.Kind):
         "bfd": _options.Option(type="dict", canonical=_bfd),
         "protected": _options.Option(type="bool"),
         "external_ids": _options.Option(type="dict", canonical=_ovs.external_ids),
+        "merge": _ovs.MERGE,
     }
 
     def check(self, want: Spec) -> None:
@@ -183,6 +184,11 @@ class OvsTunnel(_engine.Kind):
         for port in _ports(node, want["name"]).values():
             yield from _ovs.interface_problems(port.interfaces[0])
 
+    def details(self, node: Node, want: Spec) -> Spec:
+        """Return the OpenFlow numbers of the ports."""
+        rows = _ports(node, want["name"])
+        return {"ofports": {name: _ovs.optional(row.interfaces[0].ofport, -1) for name, row in rows.items()}}
+
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the marked tunnels, a mesh once."""
         rows = [row for row in _ovs.owned_rows(node, "Port", owner) if _ovs.is_tunnel(row)]
@@ -202,12 +208,19 @@ def _complete(want: Spec, have: Optional[Spec]) -> Spec:
     result = {name: want[name] for name in ("name", "remote", "remotes", "bridge", "type")}
     for option, default in defaults.items():
         present = have[option] if have is not None else default
-        if isinstance(present, dict) and not isinstance(default, dict):
+        if isinstance(present, dict) and (not isinstance(default, dict) or _is_by_port(present)):
             present = default  # the ports of a mesh differ
         result[option] = want[option] if want[option] is not None else present
+        if want["merge"] and option == "external_ids":
+            result[option] = {**present, **(want[option] or {})}
     if have is not None and have["type"] != want["type"] and want["dst_port"] is None:
         result["dst_port"] = defaults["dst_port"]
     return result
+
+
+def _is_by_port(values_of: Spec) -> bool:
+    """Tell whether a dictionary, such as external_ids, is shown for each port of a mesh."""
+    return any(isinstance(value, dict) for value in values_of.values())
 
 
 def _remotes(spec: Spec) -> list[str]:

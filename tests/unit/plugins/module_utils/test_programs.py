@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import complaint, run_program
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import (
+    complaint,
+    missing_library,
+    run_program,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 
@@ -30,6 +34,25 @@ def test_what_is_missing_and_what_takes_too_long() -> None:
         run_program(["nvt-none"], 5, "install it")
     with pytest.raises(Unavailable, match="sleep did not end within 1 s"):
         run_program(["sleep", "9"], 1, "")
+
+
+def test_a_library_that_a_virtual_environment_lacks_names_interpreter_package_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/opt/venv/bin/python3")
+    assert str(missing_library("pyroute2", "python3-pyroute2 (0.7.2 or newer)")) == (
+        "the Python library pyroute2 is missing on the node for the interpreter /opt/venv/bin/python3; install "
+        "python3-pyroute2 (0.7.2 or newer), or run the role netvirt.fabric.hypervisor, and set "
+        "ansible_python_interpreter to /usr/bin/python3, which finds them; or install pyroute2 for "
+        "/opt/venv/bin/python3 with pip"
+    )
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    monkeypatch.setattr("sys.prefix", "/usr")
+    monkeypatch.setattr("sys.base_prefix", "/usr")
+    assert str(missing_library("ovs", "python3-openvswitch")) == (
+        "the Python library ovs is missing on the node; install python3-openvswitch, or run the role "
+        "netvirt.fabric.hypervisor"
+    )
 
 
 def test_a_program_of_a_killed_run_gets_all_of_its_input_and_holds_the_lock(

@@ -60,6 +60,7 @@ def test_anything_is_refused_in_one_line_or_has_a_stable_canonical_form(
     [
         (values.vlan_id, "10", 10),
         (values.vlan_set, [20, "10", 20], [10, 20]),
+        (values.vlan_set, ["30-32", 31, "5 - 5"], [5, 30, 31, 32]),
         (values.mac, "52-54-00-AB-cd-01", "52:54:00:ab:cd:01"),
         (values.mac, "5254.00ab.cd01", "52:54:00:ab:cd:01"),
         (values.address, "2001:DB8:0:0::1", "2001:db8::1"),
