@@ -18,8 +18,8 @@ description:
     Private addresses in their answers are dropped. The system's own configuration of dnsmasq is not read.
   - A client is known by its MAC address alone. Names come from O(hosts) alone, not from what clients call themselves.
   - An address in O(hosts) that another MAC address has by a lease is taken back, for which dnsmasq is restarted.
-  - dnsmasq has no rights over the namespace, unless O(ranges) has IPv6 ones. Router advertisements take CAP_NET_ADMIN
-    there.
+  - dnsmasq has no rights over the namespace. Where O(ranges) has IPv6 ones, it is given a raw socket for ICMPv6, which
+    takes a node of x86_64 or aarch64 with Linux 5.14.
   - A change of O(hosts), O(router), O(dns_servers), O(options) or, for IPv4, O(mtu) makes the running dnsmasq read its
     files again. Other changes restart it. Leases outlast both.
   - A stopped service, and a file that was changed by hand, show as a difference and are repaired.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,17 @@ def offer6() -> tuple[str, str]:
     link_local("c0", CLIENT)
     address, server = inside(CLIENT, "python3", "-c", _SOLICIT, CLIENT_MAC).split()
     return address, server
+
+
+def wait_for_ra() -> tuple[str, str, str]:
+    """Return the client's address, default route and MTU of IPv6, once there was a router advertisement."""
+    for _attempt in range(100):
+        addresses = inside(CLIENT, "ip", "-6", "-o", "address", "show", "dev", "c0", "scope", "global").split()
+        if addresses:
+            route = inside(CLIENT, "ip", "-6", "route", "show", "default")
+            return addresses[3], route, inside(CLIENT, "cat", "/proc/sys/net/ipv6/conf/c0/mtu").strip()
+        time.sleep(0.1)
+    raise AssertionError("no router advertisement within 10 s")
 
 
 def dns(namespace: str, server: str, name: str, tcp: bool = False) -> str:

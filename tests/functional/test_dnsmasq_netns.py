@@ -31,6 +31,7 @@ from dhcp_lab import (
     network,
     offer6,
     show,
+    wait_for_ra,
 )
 from dhcp_lab import instance as dhcp_instance
 from dhcp_lab import running as dhcp_running
@@ -148,16 +149,6 @@ def test_dhcpv6_reserved_and_dynamic(instance: Object) -> None:
 def test_dnsmasq_takes_every_mode(instance: Object, mode: str, start: str) -> None:
     end = {"end": start[:-1] + "f"} if mode == "dynamic" else {}
     instance.present(**{**OPTIONS, "ranges": [{"start": start, "mode": mode, **end}], "hosts": []})
-
-
-def wait_for_ra() -> tuple[str, str, str]:
-    for _attempt in range(100):
-        addresses = inside(CLIENT, "ip", "-6", "-o", "address", "show", "dev", "c0", "scope", "global").split()
-        if addresses:
-            route = inside(CLIENT, "ip", "-6", "route", "show", "default")
-            return addresses[3], route, inside(CLIENT, "cat", "/proc/sys/net/ipv6/conf/c0/mtu").strip()
-        time.sleep(0.1)
-    raise AssertionError("no router advertisement within 10 s")
 
 
 def test_dns_answers_local_names_only_and_nobody_outside(instance: Object) -> None:

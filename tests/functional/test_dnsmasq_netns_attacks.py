@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from dhcp_lab import (
     leases,
     main_pid,
     network,
+    wait_for_ra,
 )
 from dhcp_lab import instance as dhcp_instance
 from engine import Object, output
@@ -37,6 +41,21 @@ instance = pytest.fixture(dhcp_instance)
 lab = pytest.fixture(scope="module", autouse=True)(network)
 
 STATE = Path(f"/var/lib/netvirt/dnsmasq/{NAME}")
+SIX = {"start": "fd98::", "mode": "ra-stateless"}
+# Opens the socket as dnsmasq does, tries to bind it to another interface and to none, and to open a second one.
+RAW_SOCKETS = """
+import errno, socket
+raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+def tried(deed, *words):
+    try:
+        deed(*words)
+        return "done"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print(raw.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).rstrip(b"\\0").decode())
+print(tried(raw.setsockopt, socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"d1\\0"))
+print(tried(raw.setsockopt, socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"\\0"))
+"""
 OTHER_MAC = "52:54:00:99:00:08"
 FORWARDER = """
 import socket, struct
@@ -74,8 +93,9 @@ def as_dnsmasq(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_its_process_changes_nothing_of_the_router(instance: Object) -> None:
-    instance.present(**OPTIONS)
+@pytest.mark.parametrize("ranges", [[], [SIX]], ids=["ipv4", "ipv6"])
+def test_its_process_changes_nothing_of_the_router(instance: Object, ranges: list[dict[str, str]]) -> None:
+    instance.present(**{**OPTIONS, "ranges": [*OPTIONS["ranges"], *ranges]})
     inside(SERVER, "nft", "add", "table", "inet", "guard")
     commands = [
         ["nft", "flush", "ruleset"],
@@ -90,6 +110,7 @@ def test_its_process_changes_nothing_of_the_router(instance: Object) -> None:
         ["ip", "rule", "add", "from", "10.66.0.0/16", "blackhole"],
         ["sysctl", "-w", "net.ipv4.ip_forward=0"],
         ["tcpdump", "-c", "1", "-i", "d0"],
+        [sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)"],
     ]
     before = [inside(SERVER, *argv) for argv in (["nft", "list", "ruleset"], ["ip", "address"], ["ip", "route"])]
     try:
@@ -100,6 +121,49 @@ def test_its_process_changes_nothing_of_the_router(instance: Object) -> None:
         assert after == before
     finally:
         inside(SERVER, "nft", "flush", "ruleset")
+
+
+@pytest.fixture
+def in_place_of_dnsmasq() -> Iterator[Path]:
+    """Have the unit start a program instead of dnsmasq, with all that it does for dnsmasq; its output is in a file."""
+    drop_in = Path(f"/run/systemd/system/{UNIT}.d/nvt.conf")
+    program, said = Path("/run/nvt-taken-over.py"), Path("/run/nvt-taken-over.txt")
+    starter = f"/usr/bin/python3 -I /usr/local/lib/netvirt/dnsmasq-{NAME}.py run"
+    program.write_text(RAW_SOCKETS, encoding="utf-8")
+    drop_in.parent.mkdir(parents=True)
+    command = f"ExecStart=\nExecStart={starter} /usr/bin/python3 -I {program}\n"
+    drop_in.write_text(f"[Service]\nType=oneshot\nPIDFile=\nRestart=no\n{command}StandardOutput=truncate:{said}\n")
+    output("systemctl", "daemon-reload")
+    yield said
+    for path in (drop_in, program, said):
+        path.unlink(missing_ok=True)
+    drop_in.parent.rmdir()
+    output("systemctl", "daemon-reload")
+
+
+def test_its_raw_socket_is_of_its_network_alone(instance: Object, request: pytest.FixtureRequest) -> None:
+    """It can be bound to no other interface, nor to none."""
+    instance.present(**{**OPTIONS, "ranges": [*OPTIONS["ranges"], SIX]})
+    said = request.getfixturevalue("in_place_of_dnsmasq")
+    output("systemctl", "restart", UNIT)
+    assert said.read_text(encoding="utf-8").split() == ["d0", "EPERM", "EPERM"]
+
+
+def test_a_killed_one_advertises_again(instance: Object) -> None:
+    instance.present(**{**OPTIONS, "ranges": [*OPTIONS["ranges"], SIX]})
+    killed = main_pid()
+    os.kill(killed, signal.SIGKILL)
+    for _attempt in range(100):
+        if main_pid() not in (0, killed):
+            break
+        time.sleep(0.1)
+    client_restart()
+    assert wait_for_ra()[0].startswith("fd98::")
+    output("systemctl", "stop", UNIT)  # a dnsmasq that does not get as far ends as well
+    Path(f"/etc/netvirt/dnsmasq/{NAME}/dnsmasq.conf").write_text("port=53\ninterface=d0\nuser=nobody-at-all\n")
+    started = time.monotonic()
+    assert subprocess.run(["systemctl", "start", UNIT], capture_output=True, check=False).returncode
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("target", ["/etc/shadow", "fifo", "/dev/zero"])

@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterable
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _program
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _files, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks, _dnsmasq_socket
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-RESTARTING = ("unit", "dnsmasq.conf")
+RESTARTING = ("unit", "program", "dnsmasq.conf")
 RELOADING = ("hosts", "opts", "names")
 RECORD = "options.json"
 DIRECTORY = "/etc/netvirt/dnsmasq"
@@ -40,14 +41,15 @@ PIDFile=/run/netvirt-dnsmasq-{name}/pid
 RuntimeDirectory=netvirt-dnsmasq-{name}
 StateDirectory=netvirt/dnsmasq/{name}
 NetworkNamespacePath=/run/netns/{namespace}
-{ports}ExecStartPre=dnsmasq --test --conf-file={conf}
-ExecStart=dnsmasq --conf-file={conf} --pid-file=/run/netvirt-dnsmasq-{name}/pid
+ExecStartPre=+sysctl --quiet --write net.ipv4.ip_unprivileged_port_start=53
+ExecStartPre=dnsmasq --test --conf-file={conf}
+{socket}ExecStart={starter}dnsmasq --conf-file={conf} --pid-file=/run/netvirt-dnsmasq-{name}/pid
 Restart=on-failure
 RestartSec=500ms
 UMask=0022
-# {reason}
+# Its capabilities are those of a user namespace of its own: it cannot change the router that it serves.
 User={account}
-PrivateUsers={private}
+PrivateUsers=yes
 AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 KeyringMode=private
@@ -70,7 +72,7 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+SystemCallFilter=@system-service{calls}
 
 [Install]
 WantedBy=multi-user.target
@@ -78,16 +80,12 @@ WantedBy=multi-user.target
 
 # dnsmasq 2.90 does not start without CAP_NET_ADMIN, also where it has no use for it (dhcp-broadcast, no-ping). In a
 # user namespace of its own it has the capabilities that it asks for, and none over the namespace that it serves.
-_POWERLESS = {
-    "ports": "ExecStartPre=+sysctl --quiet --write net.ipv4.ip_unprivileged_port_start=53\n",
-    "private": "yes",
-    "reason": "Its capabilities are those of a user namespace of its own: it cannot change the router that it serves.",
-}
-_IPV6 = {
-    "ports": "",
-    "private": "no",
-    "reason": "Router advertisements leave by a raw socket, for which it needs rights over the namespace.",
-}
+# Router advertisements and DHCPv6 also take a raw socket of the namespace itself, which is opened for dnsmasq.
+_SOCKET = """\
+NotifyAccess=exec
+FileDescriptorStoreMax=1
+ExecStartPre=+{python} -I {program} open{interface}
+"""
 
 
 def unit(name: str) -> str:
@@ -112,32 +110,51 @@ def state_directory(name: str) -> str:
 
 
 def paths(name: str) -> dict[str, str]:
-    """Return the paths of the files that ``render`` makes, by their short names."""
+    """Return the paths of the files that an instance may have, by their short names."""
     directory = configuration_directory(name)
     return {
         "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
+        "program": f"/usr/local/lib/netvirt/dnsmasq-{name}.py",
         **{short: f"{directory}/{short}" for short in ("dnsmasq.conf", "hosts", "opts", "names", RECORD)},
     }
 
 
 def render(spec: Spec, owner: str, account: str) -> dict[str, str]:
     """Return the files' texts by their short names. ``account`` is the user that dnsmasq is."""
-    conf = paths(spec["name"])["dnsmasq.conf"]
     texts = {
-        "unit": _UNIT.format(
-            name=spec["name"],
-            namespace=spec["namespace"],
-            conf=conf,
-            account=account,
-            **(_IPV6 if _serves_ipv6(spec) else _POWERLESS),
-        ),
+        "unit": _unit(spec, account),
         "dnsmasq.conf": _lines(_configuration(spec, account)),
         "hosts": _lines(_hosts(spec)),
         "opts": _lines(_options(spec)),
         "names": _lines(_names(spec)),
         RECORD: json.dumps(spec, indent=1, sort_keys=True) + "\n",
     }
+    if _serves_ipv6(spec):
+        texts["program"] = _program.source(_dnsmasq_socket.__name__)
     return {short: _files.header(owner) + text for short, text in texts.items()}
+
+
+def _unit(spec: Spec, account: str) -> str:
+    files = paths(spec["name"])
+    words = {key: spec[key] for key in ("name", "namespace")}
+    words.update(conf=files["dnsmasq.conf"], account=account, socket="", starter="", calls="")
+    if _serves_ipv6(spec):
+        # A socket of a former interface is noticed by the port for DHCP. Where there is none, it is bound to none.
+        interface = f" {spec['interface']}" if dhcp_port(spec["ranges"]) else ""
+        python, program = _program.python(), files["program"]
+        words["socket"] = _SOCKET.format(python=python, program=program, interface=interface)
+        words.update(starter=f"{python} -I {program} run ", calls=" seccomp")
+    return _UNIT.format(**words)
+
+
+def dhcp_port(ranges: Iterable[Spec]) -> int:
+    """Return a port on which dnsmasq listens for DHCP, or 0 when it only advertises routers."""
+    ports: set[Any] = set()
+    for item in ranges:
+        if values.family(item["start"]) == 4:
+            return _dnsmasq.DHCP_PORT
+        ports.add(_dnsmasq.DHCPV6_PORT if item["mode"] in ("dynamic", "static", "ra-stateless") else 0)
+    return max(ports, default=0)
 
 
 def parse_options(text: str) -> Any:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Optional
+from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _leases, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _files, _leases, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
@@ -77,14 +77,8 @@ class DnsmasqNetns(_engine.Kind):
         if not any(found.values()) and not os.path.lexists(files.state_directory(name)):
             return None
         told = self._told(name, getattr(found[files.RECORD], "text", ""))
-        texts = dict.fromkeys(found, "")
-        if told:
-            texts = files.render(told, _owner(node, name) or "", _dnsmasq.account())
-        edited = [
-            short
-            for short, file in found.items()
-            if file is None or file.text != texts[short] or file.mode != _MODE or not told
-        ]
+        texts = files.render(told, _owner(node, name) or "", _dnsmasq.account()) if told else {}
+        edited = [short for short, file in found.items() if not told or not _is_sound(file, texts.get(short))]
         return {
             "name": name,
             **told,
@@ -128,7 +122,7 @@ class DnsmasqNetns(_engine.Kind):
         if not told or not _dnsmasq.is_inside(int(state["MainPID"] or 0), told["namespace"]):
             return "running in a former namespace"
         link = node.netlink.link(told["namespace"], told["interface"])
-        port = _dhcp_port(told["ranges"])
+        port = files.dhcp_port(told["ranges"])
         if link is None or (port and not _dnsmasq.listens(told["namespace"], port, link.index or -1)):
             return "running on a former interface"
         return _RUNNING
@@ -172,9 +166,9 @@ class DnsmasqNetns(_engine.Kind):
         texts = files.render(_options_of(desired), owner, _dnsmasq.account())
         edited = have["edited"] if have is not None else []
         changed = {
-            short: texts[short]
+            short: texts.get(short)
             for short, path in files.paths(name).items()
-            if short in edited or getattr(node.files.read(path), "text", None) != texts[short]
+            if short in edited or getattr(node.files.read(path), "text", None) != texts.get(short)
         }
         taken = have["taken"] if have is not None else []
         action = _action(have, changed)
@@ -202,6 +196,11 @@ def _owner(node: Node, name: str) -> Optional[str]:
     return next(filter(None, map(node.files.owner, files.paths(name).values())), None)
 
 
+def _is_sound(file: Optional[_files.File], text: Optional[str]) -> bool:
+    """Tell whether a file is as it should be, which may be not at all."""
+    return file is None if text is None else file is not None and (file.text, file.mode) == (text, _MODE)
+
+
 def _reserved(hosts: Iterable[Spec]) -> dict[str, str]:
     """Return the MAC addresses by the addresses that are reserved for them."""
     return {host["address"]: host["mac"] for host in hosts if "address" in host}
@@ -221,7 +220,7 @@ def _action(have: Optional[Spec], changed: Iterable[str]) -> str:
     return "start"
 
 
-def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bool, taken: list[str]) -> None:
+def _apply(node: Node, name: str, texts: dict[str, Optional[str]], action: str, enable: bool, taken: list[str]) -> None:
     """Have the files written, then the service take them over, then the options recorded.
 
     dnsmasq has its leases in memory: it stands still while those of ``taken`` addresses go.
@@ -235,7 +234,9 @@ def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bo
         node.systemd.halt(unit)
         _leases.drop(files.state_directory(name), taken)
     for short, text in texts.items():
-        if short != files.RECORD:
+        if text is None:
+            node.files.remove(paths[short])
+        elif short != files.RECORD:
             node.files.write(paths[short], text, _MODE)
     if "unit" in texts:
         node.systemd.reread()
@@ -245,8 +246,9 @@ def _apply(node: Node, name: str, texts: dict[str, str], action: str, enable: bo
         node.systemd.reload(unit)
     elif action != "update":
         node.systemd.restart(unit)
-    if files.RECORD in texts:
-        node.systemd.afterwards(partial(_record, node, paths[files.RECORD], texts[files.RECORD]))
+    record = texts.get(files.RECORD)
+    if record is not None:
+        node.systemd.afterwards(partial(_record, node, paths[files.RECORD], record))
 
 
 def _record(node: Node, path: str, text: str) -> None:
@@ -260,19 +262,10 @@ def _delete(node: Node, name: str) -> None:
     node.files.remove_directory(files.state_directory(name))
     for path in files.paths(name).values():
         node.files.remove(path)
-    node.files.remove_if_empty(files.configuration_directory(name))
+    for place in (files.configuration_directory(name), os.path.dirname(files.paths(name)["program"])):
+        node.files.remove_if_empty(place)
     node.files.remove_if_empty(os.path.dirname(files.state_directory(name)))
     node.systemd.reread()
-
-
-def _dhcp_port(ranges: Iterable[Spec]) -> int:
-    """Return a port on which dnsmasq listens for DHCP, or 0 when it only advertises routers."""
-    ports: set[Any] = set()
-    for item in ranges:
-        if values.family(item["start"]) == 4:
-            return _dnsmasq.DHCP_PORT
-        ports.add(_dnsmasq.DHCPV6_PORT if item["mode"] in ("dynamic", "static", "ra-stateless") else 0)
-    return max(ports, default=0)
 
 
 def _cidrs(node: Node, namespace: str, interface: str) -> list[str]:

@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
 
 Spec = dict[str, Any]
+PYTHON = _program.python()
 
 RANGE: Spec = {"start": "10.0.0.100", "end": "10.0.0.200", "prefix": 24, "mode": "dynamic", "lease": "86400"}
+SIX: Spec = {"start": "fd00::", "prefix": 64, "mode": "ra-only", "lease": "600"}
 SPEC: Spec = {
     "name": "blue",
     "namespace": "r1",
@@ -42,9 +45,10 @@ def lines(short: str, **options: Any) -> list[str]:
 
 
 def test_every_file_names_its_owner() -> None:
-    texts = files.render(SPEC, "me", "dnsmasq")
+    texts = files.render({**SPEC, "ranges": [RANGE, SIX]}, "me", "dnsmasq")
     assert {text.splitlines()[0] for text in texts.values()} == {"# Managed by netvirt.fabric, owner me"}
     assert files.paths("blue").keys() == texts.keys()
+    assert files.render(SPEC, "me", "dnsmasq").keys() == texts.keys() - {"program"}
 
 
 def test_options_are_kept_as_they_are() -> None:
@@ -124,10 +128,15 @@ def test_everything_else() -> None:
     assert lines("names", hosts=hosts) == ["10.0.0.7 vm"]
 
 
-def test_only_router_advertisements_take_rights_over_the_namespace() -> None:
-    six = {"start": "fd00::", "prefix": 64, "mode": "ra-only", "lease": "600"}
-    assert "PrivateUsers=yes" in lines("unit")
-    assert "PrivateUsers=no" in lines("unit", ranges=[RANGE, six])
+def test_ipv6_is_given_its_raw_socket_and_no_rights() -> None:
+    """It is bound to the interface where a port for DHCP tells when that is another one."""
+    command = "ExecStart=dnsmasq --conf-file=/etc/netvirt/dnsmasq/blue/dnsmasq.conf"
+    assert any(line.startswith(command) for line in lines("unit"))
+    for ranges, interface in (([RANGE, SIX], " leg"), ([{**SIX, "mode": "ra-stateless"}], " leg"), ([SIX], "")):
+        unit = lines("unit", ranges=ranges)
+        assert "PrivateUsers=yes" in unit
+        assert f"ExecStartPre=+{PYTHON} -I /usr/local/lib/netvirt/dnsmasq-blue.py open{interface}" in unit
+        assert any(line.startswith(f"ExecStart={PYTHON} -I ") for line in unit)
 
 
 def test_leases_are_bounded() -> None:
