@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,13 +141,15 @@ def test_nat_guests_reach_the_outside_by_the_routers_address(lab: Lab, play: Cal
 
 
 @contextmanager
-def dhcp_server(lab: Lab, directory: Path) -> Iterator[None]:
-    """Have a DHCP server on the physical segment, which the fabric knows nothing of."""
-    if not shutil.which("dnsmasq"):
-        pytest.skip("needs dnsmasq on this machine, for the upstream host of the lab")
-    command = ["nsenter", f"--net=/run/netns/nvlab-{lab.name}-up", "--", "dnsmasq", "--keep-in-foreground"]
-    command += ["--conf-file=/dev/null", "--port=0", "--interface=eth0", "--user=root", "--pid-file="]
-    command += [f"--dhcp-leasefile={directory}/leases", "--dhcp-range=203.0.113.100,203.0.113.120,1h"]
+def dhcp_server(lab: Lab) -> Iterator[None]:
+    """Have a DHCP server on the physical segment, which the fabric knows nothing of: the dnsmasq that the nodes have.
+
+    It writes nothing, since what it is in is what all nodes have at their start.
+    """
+    machine = json.loads((lab.inventory.parent / "nodes/network1/machine.json").read_text(encoding="utf-8"))
+    command = ["nsenter", f"--net=/run/netns/nvlab-{lab.name}-up", "--", "chroot", machine["root"], "dnsmasq"]
+    command += ["--keep-in-foreground", "--conf-file=", "--port=0", "--interface=eth0", "--user=root", "--pid-file="]
+    command += ["--leasefile-ro", "--dhcp-range=203.0.113.100,203.0.113.120,1h"]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -157,10 +158,8 @@ def dhcp_server(lab: Lab, directory: Path) -> Iterator[None]:
         server.wait(10)
 
 
-def test_bridged_guests_take_their_address_from_the_physical_segment(
-    lab: Lab, play: Callable[[str], Run], tmp_path: Path
-) -> None:
-    with dhcp_server(lab, tmp_path), network(lab, play("bridged"), "bridged") as guests:
+def test_bridged_guests_take_their_address_from_the_physical_segment(lab: Lab, play: Callable[[str], Run]) -> None:
+    with dhcp_server(lab), network(lab, play("bridged"), "bridged") as guests:
         found = {guest: guests.address(guest) for guest in ("vm1", "vm2")}
         for address in found.values():
             assert ip_address("203.0.113.100") <= ip_address(address) <= ip_address("203.0.113.120")
