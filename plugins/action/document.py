@@ -37,5 +37,6 @@ class ActionModule(DocumentTask):
         facts = self._task.args["facts"]
         told = notes(wanted.document, host, facts, hosts) if keep else []
         compiled = compile_node(wanted.document, host, facts, hosts, wanted.state)
-        found = "interfaces" in (facts.get(host) or {})
+        own = facts.get(host) or {}
+        found = "interfaces" in own and not own.get("failed")
         return {**result, "keep": keep, "found": found, **compiled, **({"warnings": told} if told else {})}

@@ -12,7 +12,9 @@ module: node_info
 short_description: Tell what a node offers to virtual networks
 version_added: 0.1.0
 description:
-  - Reads what the fabric compiler and the roles need to know of a node. Open vSwitch must be running on it.
+  - Reads what the fabric compiler and the roles need to know of a node.
+  - Without a running Open vSwitch and its libraries the module fails. The result then has what can be told of the node
+    without them, such as its interfaces, which other nodes need to know.
 extends_documentation_fragment:
   - netvirt.fabric.attributes.info_module
   - netvirt.fabric.needs_ovs
@@ -139,6 +141,7 @@ hazards:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -156,24 +159,29 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=argument_spec(OPTIONS), supports_check_mode=True)
     node = None
+    facts: dict[str, Any] = {}
     try:
         node = Node(Settings(**validate(OPTIONS, {name: module.params[name] for name in OPTIONS}, "settings")))
         node.require_root()
-        types = _datapath.types(node)
         facts = {
-            "datapath_types": types,
-            "datapath_type": types[0] if types else "",
-            "ovs_version": _node_facts.ovs_version(node),
             "interfaces": _node_facts.interfaces(node),
-            "bridges": _node_facts.bridges(node),
             "resolvers": _node_facts.resolvers(),
             "guests": _node_facts.guests(node),
-            "kvm": _node_facts.kvm(),
-            "kernel": os.uname().release,
-            "hazards": hazards(node.settings.timeout),
+            "datapath_types": [],
+            "bridges": {},
         }
+        types = _datapath.types(node)
+        facts.update(
+            datapath_types=types,
+            datapath_type=types[0] if types else "",
+            ovs_version=_node_facts.ovs_version(node),
+            bridges=_node_facts.bridges(node),
+            kvm=_node_facts.kvm(),
+            kernel=os.uname().release,
+            hazards=hazards(node.settings.timeout),
+        )
     except NetvirtError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **facts)
     finally:
         if node is not None:
             node.close()

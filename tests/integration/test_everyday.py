@@ -94,6 +94,28 @@ def test_only_the_hosts_that_the_document_names_are_touched(lab: Lab, tmp_path: 
         assert gone.returncode == 0, gone.output
 
 
+def test_check_mode_with_a_node_that_has_no_packages_and_one_whose_switch_is_stopped(lab: Lab, tmp_path: Path) -> None:
+    there = ["openvswitch-switch"]
+    lacking = "{{ ['netvirt-lacking'] if inventory_hostname == 'compute2' else " + json.dumps(there) + " }}"
+    networks = [{**DOCUMENT["fabric_networks"][0], "dhcp": {"node": "network1"}}]
+    nodes = {"compute1": {}, "compute2": {}}
+    library = "/usr/lib/python3/dist-packages/ovs"
+    lab.run("compute1", ["systemctl", "stop", "openvswitch-switch"])
+    lab.run("compute2", ["mv", library, f"{library}.hidden"])
+    try:
+        document = {**DOCUMENT, "fabric_networks": networks, "fabric_nodes": nodes, "hypervisor_packages": lacking}
+        result = site(lab, tmp_path, document, check=True)
+    finally:
+        lab.run("compute2", ["mv", f"{library}.hidden", library])
+        lab.run("compute1", ["systemctl", "start", "openvswitch-switch"])
+    assert result.returncode == 0, result.output
+    assert "stopped, and a run starts it" in result.of("compute1", "Say that Open vSwitch would be started")["msg"]
+    assert "lacks netvirt-lacking" in result.of("compute2", "Say which packages would be installed")["msg"]
+    planned = result.of("network1", "Converge the node")
+    (tunnels,) = [spec["ovs_tunnel"] for spec in planned["after"] if "ovs_tunnel" in spec]
+    assert len(tunnels["remotes"]) == 2
+
+
 def test_no_host_matches(lab: Lab, tmp_path: Path) -> None:
     result = site(lab, tmp_path, DOCUMENT, "-e", "fabric_hosts=nobody", check=True)
     assert result.returncode != 0

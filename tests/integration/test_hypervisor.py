@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def play(lab: Lab, tmp_path: Path) -> Iterator[Callable[[bool], PlayResult]]:
     lab.run(NODE, ["sh", "-c", MAKE])
     yield lambda check: lab.playbook(path, check=check)
     lab.run(NODE, ["sh", "-c", UNDO])
+
+
+def test_a_mirror_that_is_away_ends_the_run_with_its_name(lab: Lab, play: Callable[[bool], PlayResult]) -> None:
+    lab.run(NODE, ["sh", "-c", "echo 'deb [trusted=yes] http://127.0.0.1:9/away ./' > /etc/apt/sources.list"])
+    begin = time.monotonic()
+    result = play(False)
+    assert time.monotonic() - begin < 40  # on a machine that does other things, too; five tries took 75 s
+    message = result.failed[-1].result["msg"]
+    assert message.startswith(f"{NODE} lacks {PACKAGE}, which cannot be installed: ")
+    assert "http://127.0.0.1:9/away" in message
 
 
 def is_installed(lab: Lab) -> bool:
