@@ -390,8 +390,8 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
                 f"{item.title} is still there after its removal" if item.absent else f"{item.title} did not come to be"
             )
             return
-        asked = _asked(item.desired or {}, item.want, item.kind.options)
-        for option, values in differences(item.after, asked, item.kind.options).items():
+        wanted = asked(item.desired or {}, item.want, item.kind.options)
+        for option, values in differences(item.after, wanted, item.kind.options).items():
             before, after = _values.shown(values["before"]), _values.shown(values["after"])
             yield f"{item.title}: {option} is {before} after it was set to {after}"
     if not item.absent:
@@ -399,7 +399,7 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
             yield f"{item.title}: {problem}"
 
 
-def _asked(desired: Spec, want: Spec, options: Mapping[str, _options.Option]) -> Spec:
+def asked(desired: Spec, want: Spec, options: Mapping[str, _options.Option]) -> Spec:
     """Return what the user asked for; the rest of ``desired`` may be changed by another resource of the run."""
     result = {}
     for name, value in desired.items():
@@ -408,8 +408,8 @@ def _asked(desired: Spec, want: Spec, options: Mapping[str, _options.Option]) ->
             continue
         if option is not None and option.partial and option.options is not None:
             if isinstance(value, dict):
-                value = _asked(value, given_value, option.options)
+                value = asked(value, given_value, option.options)
             else:
-                value = [_asked(*pair, option.options) for pair in zip(value, given_value)]
+                value = [asked(*pair, option.options) for pair in zip(value, given_value)]
         result[name] = value
     return result

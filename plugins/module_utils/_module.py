@@ -100,10 +100,31 @@ def run_kind(
     )
 
 
+def _given(value: Any) -> Any:
+    """Return a value without the suboptions that were left out."""
+    if isinstance(value, dict):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, list) else value
+
+
+def summary(result: _engine.Result) -> list[str]:
+    """Return what is done to each object, in a line: "ovs_port_vlan tap-vm1: update tag"."""
+    actions: dict[str, list[str]] = {}
+    for report in result.operations:
+        place = f" in namespace {report['namespace']}" if report.get("namespace") else ""
+        options = ", ".join(report.get("changes", ()))
+        words = actions.setdefault(f"{report['kind']} {report['name']}{place}", [])
+        words.append(f"{report['action']} {options}".strip())
+    return [f"{name}: {'; '.join(dict.fromkeys(words))}" for name, words in actions.items()]
+
+
 def difference(item: _engine.Resource) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the state before and after, reduced to the options that differ."""
+    """Return the state before and after, reduced to the options that differ; a new object's to those asked for."""
     if not item.changed:
         return {}, {}
+    if item.have is None and item.after is not None:
+        asked = _engine.asked(item.after, item.want, item.kind.options)
+        return item.shown(item.have), _given(item.shown(asked))
     if item.have is None or item.after is None:
         return {**item.shown(item.have), **({LOST: item.lost} if item.lost else {})}, item.shown(item.after)
     changed = _engine.differences(item.have, item.after)

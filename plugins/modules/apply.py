@@ -165,6 +165,13 @@ operations:
   type: list
   elements: dict
   sample: [{kind: ovs_bridge, name: br-int, action: create}]
+summary:
+  description:
+    - The same in words, one line for each object.
+  returned: success
+  type: list
+  elements: str
+  sample: ['ovs_bridge br-int: create', 'ovs_port_vlan tap-vm1: update tag']
 pending:
   description:
     - The objects that are not wholly as declared, and why. Such a guest must restart, which
@@ -189,7 +196,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
-from ansible_collections.netvirt.fabric.plugins.module_utils._module import difference, pending, run, to_confirm
+from ansible_collections.netvirt.fabric.plugins.module_utils._module import (
+    difference,
+    pending,
+    run,
+    summary,
+    to_confirm,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
@@ -250,6 +263,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(result.operations),
         operations=result.operations,
+        summary=summary(result),
         before=[{item.kind.name: item.shown(item.have)} for item in declared],
         after=[{item.kind.name: item.shown(item.after)} for item in declared],
         **pending(module, result),

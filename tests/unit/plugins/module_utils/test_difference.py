@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The difference that a module shows."""
+"""The difference and the summary that a module shows."""
 
 from __future__ import annotations
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _module
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _module
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 
 
@@ -15,3 +15,27 @@ def test_a_removal_shows_what_of_others_goes_along() -> None:
         {"name": "br0", "stp": False, "foreign objects that go with it": ["port vnet0"]},
         {"name": "br0", "state": "absent"},
     )
+
+
+def test_a_new_object_is_shown_by_what_was_asked() -> None:
+    pair = {"name": "v0", "up": True, "peer": {"name": "v1", "namespace": "r1"}}
+    (item,) = parse([{"veth_pair": pair}])
+    item.after = {**item.want, "mtu": 1500, "mac": "02:00:00:00:00:01", "peer": {**item.want["peer"], "mtu": 1500}}
+    item.desired = item.after
+    before, after = _module.difference(item)
+    assert before == {"name": "v0", "state": "absent"}
+    assert after == {"state": "present", **pair}
+
+
+def test_a_line_for_each_object() -> None:
+    operations = [
+        {"kind": "kvm_guest", "name": "vm1", "action": "stop"},
+        {"kind": "ovs_port_vlan", "name": "p", "action": "update", "changes": {"tag": {}, "mode": {}}},
+        {"kind": "ip_interface", "name": "eth0", "namespace": "r1", "action": "update", "changes": {"mtu": {}}},
+        {"kind": "kvm_guest", "name": "vm1", "action": "restart", "changes": {"memory": {}}},
+    ]
+    assert _module.summary(_engine.Result(operations, [], [])) == [
+        "kvm_guest vm1: stop; restart memory",
+        "ovs_port_vlan p: update tag, mode",
+        "ip_interface eth0 in namespace r1: update mtu",
+    ]
