@@ -33,9 +33,9 @@ class Stage(enum.IntEnum):
     has changed. So nothing passes in between that neither the old state nor the new one allows, and nothing is
     forwarded where their load fails.
 
-    All of OVSDB is one transaction in the middle, whether it adds or removes. A bridge that goes with it may have the
-    addresses that its port is to have, so that those that are only added come before it, where they can. What the node
-    keeps for its next boot is written before any of it.
+    All of OVSDB is in the middle: a transaction that removes ports, then one for all else. A bridge that goes with it
+    may have the addresses that its port is to have, so that those that are only added come before it, where they can.
+    What the node keeps for its next boot is written before any of it.
     """
 
     KEEP = 0

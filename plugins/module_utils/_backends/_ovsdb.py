@@ -4,7 +4,7 @@
 """The Open vSwitch database: read in one piece (``_ovsdb_read``), written by ovsdbapp.
 
 Reads cover the columns in TABLES and those that a kind asks for with ``watch``. Writes are collected and committed as
-one transaction, and the commit waits until ovs-vswitchd has taken it over (ovs-vswitchd.conf.db(5): next_cfg, cur_cfg).
+one transaction or two, and the commit waits until ovs-vswitchd has taken them over (ovs-vswitchd.conf.db(5): cur_cfg).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Callable, Optional
 
@@ -38,6 +38,8 @@ TABLES = {
     "Controller": ("target",),
 }
 
+REMOVAL = -1
+"""The order of changes that remove ports and do nothing else."""
 _MARKED = ("Bridge", "Port")  # tables whose external_ids hold marks of ours
 _WAITED = {"next_cfg", "cur_cfg"}  # by ovsdbapp, for ovs-vswitchd to take a transaction over
 _CLOSE_SECONDS = 0.5  # an idle connection closes at once, and one that hangs has been waited for
@@ -251,15 +253,10 @@ class Ovsdb:
 
     def require_switch(self) -> None:
         """Raise Unavailable where a database on this host matters, but no ovs-vswitchd takes over what it holds."""
-        scheme, _colon, path = self.endpoint.partition(":")
-        if scheme != "unix" or not self._concerned:
+        if not self.endpoint.startswith("unix:") or not self._concerned:
             return
-        directory = os.path.dirname(path)
         try:
-            with open(os.path.join(directory, "ovs-vswitchd.pid"), encoding="ascii") as handle:
-                process = int(handle.read())
-            control = os.path.join(directory, f"ovs-vswitchd.{process}.ctl")
-            _ovsdb_read.Server(f"unix:{control}", self.timeout).ask("version", [])  # JSON-RPC, too: ovs-appctl(8)
+            self._tell_switch("version")
         except TimeoutError as error:
             raise _errors.Unavailable(
                 f"ovs-vswitchd did not answer within {self.timeout} s; see: systemctl status ovs-vswitchd"
@@ -269,6 +266,13 @@ class Ovsdb:
                 "ovs-vswitchd does not run, without which nothing in its database has an effect; "
                 "start it with: systemctl start openvswitch-switch"
             ) from error
+
+    def _tell_switch(self, command: str) -> None:
+        """Give ovs-vswitchd a command and wait for its answer, by JSON-RPC, too (ovs-appctl(8))."""
+        directory = os.path.dirname(self.endpoint.partition(":")[2])
+        with open(os.path.join(directory, "ovs-vswitchd.pid"), encoding="ascii") as handle:
+            process = int(handle.read())
+        _ovsdb_read.Server(f"unix:{directory}/ovs-vswitchd.{process}.ctl", self.timeout).ask(command, [])
 
     @property
     def root(self) -> Row:
@@ -303,20 +307,35 @@ class Ovsdb:
     def change(self, change: Change, order: int = 2) -> None:
         """Add a change to the coming transaction. It is called again when the server asks to try again.
 
-        Changes of a lower order come first: 0 removes ports and makes real bridges, 1 makes fake ones, 3 restores
+        Changes of a lower order come first: REMOVAL removes ports, 0 makes real bridges, 1 makes fake ones, 3 restores
         marks, 2 is all else.
         """
         self._changes.append((order, change))
 
     def commit(self) -> None:
-        """Make the collected changes in one transaction; raises Unavailable when it is refused or not taken over.
+        """Make the collected changes; raises Unavailable when they are refused or not taken over.
+
+        They are one transaction, unless ports go and others come: a new port would get the number of one that went
+        while the datapath still has flows that send packets there. So the former go first.
 
         What was read is forgotten in any case: what other backends have done shows in the database, too.
         """
         self.forget()
-        if not self._changes:
-            return
         changes, self._changes = self._changes, []
+        changes.sort(key=lambda item: item[0])
+        removals = [change for order, change in changes if order == REMOVAL]
+        others = [change for order, change in changes if order != REMOVAL]
+        if removals:
+            self._transact(removals)
+        if removals and others and self.endpoint.startswith("unix:"):
+            try:
+                self._tell_switch("revalidator/wait")
+            except (OSError, ValueError, _errors.Unavailable) as error:
+                raise self._not_taken_over() from error
+        if others:
+            self._transact(others)
+
+    def _transact(self, changes: Sequence[Change]) -> None:
         api = self._api
         from ovsdbapp.backend.ovs_idl.command import BaseCommand
 
@@ -328,7 +347,7 @@ class Ovsdb:
 
             def run_idl(self, txn: Any) -> None:
                 batch = Batch(api.tables, txn)
-                for _order, change in sorted(changes, key=lambda item: item[0]):
+                for change in changes:
                     change(batch)
 
         try:

@@ -140,7 +140,7 @@ class OvsPortVlan(_engine.Kind):
             row = node.ovsdb.bridge_of(have["name"])
             if row.name == have["name"] or _ovs.fake_bridge(node, have["name"]) is not None:
                 raise _errors.Conflict("it is a bridge's own port; remove the bridge with ovs_bridge")
-            change, action, order = _remove(have["name"]), "delete", 0
+            change, action, order = _remove(have["name"]), "delete", _ovsdb.REMOVAL
         else:
             yield from interface.ipv6_operations(node, have, desired)
             if set(changes) == {"ipv6"}:

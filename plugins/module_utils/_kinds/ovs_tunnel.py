@@ -176,7 +176,7 @@ class OvsTunnel(_engine.Kind):
             for name, remote in kept.items():
                 _write(batch, name, {**(desired or {}), "remote": remote}, node.settings.owner)
 
-        order = 0 if desired is None else 2
+        order = _ovsdb.REMOVAL if desired is None else 2
         yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
