@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import De
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._reserved import unreserved
 
 EMPTY = (
     "fabric_nodes: the fabric document names no node. To remove what the owner {owner} has on the hosts of the play, "
@@ -27,7 +28,8 @@ class ActionModule(DocumentTask):
     def answer(self, host: str, variables: Declared, task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the documentation of the module."""
         wanted, hosts = declaration(variables), sorted(task_vars["groups"]["all"])
-        members = validate(wanted.document, hosts).members()
+        document = validate(wanted.document, hosts)
+        members = document.members()
         if wanted.state == "present" and not members:
             raise FabricError([EMPTY.format(owner=wanted.owner)])
         keep = wanted.state == "present" and host in members
@@ -37,6 +39,9 @@ class ActionModule(DocumentTask):
         facts = self._task.args["facts"]
         told = notes(wanted.document, host, facts, hosts) if keep else []
         compiled = compile_node(wanted.document, host, facts, hosts, wanted.state)
+        lacking = list(unreserved(document, host, facts, task_vars["ansible_play_hosts_all"])) if keep else []
+        if lacking:
+            raise FabricError(lacking)
         own = facts.get(host) or {}
         found = "interfaces" in own and not own.get("failed")
         return {**result, "keep": keep, "found": found, **compiled, **({"warnings": told} if told else {})}

@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _reservations, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _programs, _systemd
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_files, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files, _guest_files, _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
@@ -87,6 +87,17 @@ def guests(node: Node) -> dict[str, dict[str, Any]]:
     units = {name: node.files.owner(_guest_files.paths(name)["unit"]) for name in _guest_units(node)}
     names = sorted({*units, *node.files.names(_disks.DIRECTORY)})
     return {name: {"owner": units.get(name) or "", "disk": os.path.lexists(_disks.path(name))} for name in names}
+
+
+def reservations(node: Node) -> dict[str, str]:
+    """Return a digest of what each DHCP server of the node keeps, by its name; an edited one is left out."""
+    result = {}
+    for name in node.files.names(_dnsmasq_files.DIRECTORY):
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError, _errors.NetvirtError):
+            file = node.files.read(_dnsmasq_files.paths(name)[_dnsmasq_files.RECORD])
+            told = json.loads(file.text.partition("\n")[2]) if file is not None else {}
+            result[name] = _reservations.digest(told["hosts"])
+    return result
 
 
 def _guest_units(node: Node) -> list[str]:

@@ -110,6 +110,12 @@ guests:
       description: Whether it has a disk.
       type: bool
   sample: {vm1: {owner: fabric, disk: true}}
+reservations:
+  description:
+    - A digest of the MAC addresses and addresses that each DHCP server of the node keeps for hosts, by its name.
+  returned: success
+  type: dict
+  sample: {blue: 5f0c3a5e1b5d4f6f}
 kvm:
   description:
     - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.
@@ -167,6 +173,7 @@ def main() -> None:
             "interfaces": _node_facts.interfaces(node),
             "resolvers": _node_facts.resolvers(),
             "guests": _node_facts.guests(node),
+            "reservations": _node_facts.reservations(node),
             "datapath_types": [],
             "bridges": {},
         }

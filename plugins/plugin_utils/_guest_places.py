@@ -20,8 +20,8 @@ def left(document: Document, facts: _nodes.Facts) -> dict[str, list[Guest]]:
     return {
         node: [
             guests[name]
-            for name, told in _told(node, facts).items()
-            if name in guests and guests[name].node != node and told.get("owner") == document.owner
+            for name, item in told(node, facts).items()
+            if name in guests and guests[name].node != node and item.get("owner") == document.owner
         ]
         for node in facts
     }
@@ -57,10 +57,11 @@ def stranded(former: Mapping[str, Iterable[Guest]], facts: _nodes.Facts) -> dict
 
 
 def _has_disk(node: str, guest: Guest, facts: _nodes.Facts) -> bool:
-    return bool(_told(node, facts).get(guest.name, {}).get("disk"))
+    return bool(told(node, facts).get(guest.name, {}).get("disk"))
 
 
-def _told(node: str, facts: _nodes.Facts) -> dict[str, dict[str, Any]]:
+def told(node: str, facts: _nodes.Facts) -> dict[str, dict[str, Any]]:
+    """Return the guests that a node says it has, by name."""
     guests = (facts.get(node) or {}).get("guests")
-    told = guests if isinstance(guests, dict) else {}
-    return {name: item for name, item in told.items() if isinstance(item, dict)}
+    found = guests if isinstance(guests, dict) else {}
+    return {name: item for name, item in found.items() if isinstance(item, dict)}

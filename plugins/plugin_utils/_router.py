@@ -258,7 +258,7 @@ def _dhcp(site: Site, network: Network, dhcp: Dhcp, namespace: str, interface: s
         "namespace": namespace,
         "interface": interface,
         "ranges": _ranges(network, dhcp.lease),
-        "hosts": _hosts(site.document, network),
+        "hosts": hosts(site.document, network),
         "dns_servers": _texts(dhcp.dns_servers),
         "dns_forwarders": _texts(_forwarders(site, network, dhcp)),
         "options": [dict(option) for option in dhcp.options],
@@ -304,11 +304,11 @@ def _ranges(network: Network, lease: str) -> list[dict[str, Any]]:
     return ranges
 
 
-def _hosts(document: Document, network: Network) -> list[dict[str, Any]]:
+def hosts(document: Document, network: Network) -> list[dict[str, Any]]:
     """Return the reservations, one entry for each address; a guest without one still gets its host name."""
-    hosts = []
+    result = []
     for reservation in reservations(document, network):
         hostname = {"hostname": reservation.hostname} if reservation.hostname else {}
         addresses = [{"address": str(address)} for address in reservation.addresses] or [{}]
-        hosts.extend([{"mac": reservation.mac, **address, **hostname} for address in addresses])
-    return hosts
+        result.extend([{"mac": reservation.mac, **address, **hostname} for address in addresses])
+    return result

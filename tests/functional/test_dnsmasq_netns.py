@@ -37,6 +37,10 @@ from dhcp_lab import instance as dhcp_instance
 from dhcp_lab import running as dhcp_running
 from engine import Object, output
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._reservations import digest
+
 instance = pytest.fixture(dhcp_instance)
 running = pytest.fixture(dhcp_running)
 lab = pytest.fixture(scope="module", autouse=True)(network)
@@ -217,6 +221,16 @@ def test_second_run_leaves_process_and_files_alone(instance: Object) -> None:
 
 def written() -> list[Path]:
     return [Path(f"/etc/systemd/system/{UNIT}"), *sorted(Path(f"/etc/netvirt/dnsmasq/{NAME}").iterdir())]
+
+
+def test_what_it_keeps_is_among_the_facts_of_the_node(instance: Object) -> None:
+    host = {"mac": "52:54:00:00:00:01", "address": "10.98.0.11"}
+    instance.present(**{**OPTIONS, "hosts": [host]})
+    node = Node(Settings())
+    try:
+        assert _node_facts.reservations(node)[NAME] == digest([host])
+    finally:
+        node.close()
 
 
 def test_check_mode_changes_nothing(instance: Object) -> None:

@@ -116,6 +116,17 @@ def test_check_mode_with_a_node_that_has_no_packages_and_one_whose_switch_is_sto
     assert len(tunnels["remotes"]) == 2
 
 
+def test_a_new_guest_waits_for_the_node_with_its_dhcp_server(lab: Lab, tmp_path: Path) -> None:
+    guest = {"name": "vm1", "node": "compute1", "network": "cell", "address": "172.31.8.11"}
+    document = {**DOCUMENT, "fabric_guests": [guest]}
+    result = site(lab, tmp_path, document, "--limit", "compute1", check=True)
+    assert result.returncode != 0, result.output
+    assert result.failed[-1].result["faults"] == [
+        "fabric_guests[0]: vm1 is new, and the DHCP server of cell on compute2 does not keep its address yet; "
+        "add compute2 to the hosts of the run"
+    ]
+
+
 def test_no_host_matches(lab: Lab, tmp_path: Path) -> None:
     result = site(lab, tmp_path, DOCUMENT, "-e", "fabric_hosts=nobody", check=True)
     assert result.returncode != 0
