@@ -121,10 +121,11 @@ def test_a_new_guest_waits_for_the_node_with_its_dhcp_server(lab: Lab, tmp_path:
     document = {**DOCUMENT, "fabric_guests": [guest]}
     result = site(lab, tmp_path, document, "--limit", "compute1", check=True)
     assert result.returncode != 0, result.output
-    assert result.failed[-1].result["faults"] == [
+    (fault,) = result.failed[-1].result["faults"]
+    assert fault == (
         "fabric_guests[0]: vm1 is new, and the DHCP server of cell on compute2 does not keep its address yet; "
         "add compute2 to the hosts of the run"
-    ]
+    )
 
 
 def test_no_host_matches(lab: Lab, tmp_path: Path) -> None:
