@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _node, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
+CREATE = "create"
 LOST = "foreign objects that go with it"
 """Key of a difference that lists what of others is removed together with an object."""
 
@@ -112,10 +113,17 @@ def summary(result: _engine.Result) -> list[str]:
     actions: dict[str, list[str]] = {}
     for report in result.operations:
         place = f" in namespace {report['namespace']}" if report.get("namespace") else ""
-        options = ", ".join(report.get("changes", ()))
-        words = actions.setdefault(f"{report['kind']} {report['name']}{place}", [])
-        words.append(f"{report['action']} {options}".strip())
-    return [f"{name}: {'; '.join(dict.fromkeys(words))}" for name, words in actions.items()]
+        actions.setdefault(f"{report['kind']} {report['name']}{place}", []).append(_told(report))
+    return [
+        f"{name}: {CREATE if CREATE in words else '; '.join(dict.fromkeys(words))}" for name, words in actions.items()
+    ]
+
+
+def _told(report: dict[str, Any]) -> str:
+    """Return an operation in words; an action of one word, such as update, with the options that change."""
+    action = str(report["action"])
+    options = ", ".join(report.get("changes", ())) if " " not in action and action != CREATE else ""
+    return f"{action} {options}".strip()
 
 
 def difference(item: _engine.Resource) -> tuple[dict[str, Any], dict[str, Any]]:

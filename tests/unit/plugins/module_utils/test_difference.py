@@ -33,9 +33,14 @@ def test_a_line_for_each_object() -> None:
         {"kind": "ovs_port_vlan", "name": "p", "action": "update", "changes": {"tag": {}, "mode": {}}},
         {"kind": "ip_interface", "name": "eth0", "namespace": "r1", "action": "update", "changes": {"mtu": {}}},
         {"kind": "kvm_guest", "name": "vm1", "action": "restart", "changes": {"memory": {}}},
+        {"kind": "netns_router", "name": "r1", "action": "create"},
+        {"kind": "netns_router", "name": "r1", "action": "set addresses of eth0", "changes": {"addresses": {}}},
+        {"kind": "netns_router", "name": "r2", "action": "set addresses of eth0", "changes": {"addresses": {}}},
     ]
     assert _module.summary(_engine.Result(operations, [], [])) == [
         "kvm_guest vm1: stop; restart memory",
         "ovs_port_vlan p: update tag, mode",
         "ip_interface eth0 in namespace r1: update mtu",
+        "netns_router r1: create",
+        "netns_router r2: set addresses of eth0",
     ]
