@@ -83,8 +83,9 @@ def _of_yaml(content: Any) -> Iterator[str]:
         yield from _of_variables(content)
         return
     for entry in content:
-        if "import_playbook" in entry.keys() | {key.rpartition(".")[2] for key in entry}:
-            yield from _of_playbook(next(str(value) for key, value in entry.items() if key.endswith("import_playbook")))
+        imported = [str(value) for key, value in entry.items() if key.rpartition(".")[2] == "import_playbook"]
+        if imported:
+            yield from _of_playbook(imported[0])
         elif "hosts" in entry:
             for role in entry.get("roles", ()):
                 yield from _of_role(role)
