@@ -20,6 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 MOST_RESOLVERS = 3  # MAXNS of resolv.conf(5)
 _LONGEST = 65536
+_STANDING = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")
 
 _KVM_GET_API_VERSION = 0xAE00  # linux/kvm.h
 _KVM_API_VERSION = 12
@@ -42,11 +43,13 @@ def bridges(node: Node) -> dict[str, dict[str, Any]]:
 
 
 def interfaces(node: Node) -> dict[str, dict[str, Any]]:
-    """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``mtu``, ``mac``, ``up``.
+    """Return all interfaces of the root namespace by name: ``addresses`` (CIDR), ``leased``, ``mtu``, ``mac``, ``up``.
 
+    Those ``leased`` are the IPv4 addresses with a lifetime. One that stands on another, as a VLAN interface does, has
+    that as its ``parent``.
     IPv6 addresses with a lifetime come from router advertisements and go by themselves, so nothing is built on them.
     """
-    result = _programs.run_program(["ip", "-j", "address", "show"], node.settings.timeout, "install iproute2")
+    result = _programs.run_program(["ip", "-j", "-d", "address", "show"], node.settings.timeout, "install iproute2")
     if result.returncode:
         raise _errors.Unavailable(f"the interfaces cannot be listed: {_programs.complaint(result)}")
     return {
@@ -56,12 +59,23 @@ def interfaces(node: Node) -> dict[str, dict[str, Any]]:
                 for item in link["addr_info"]
                 if "local" in item and not (item["family"] == "inet6" and item.get("dynamic"))
             ],
+            "leased": [
+                f"{item['local']}/{item['prefixlen']}"
+                for item in link["addr_info"]
+                if item["family"] == "inet" and item.get("dynamic")
+            ],
             "mtu": link["mtu"],
             "mac": link.get("address", ""),
             "up": "UP" in link["flags"],
+            **({"parent": link["link"]} if _stands_on_another(link) else {}),
         }
         for link in json.loads(result.stdout)
     }
+
+
+def _stands_on_another(link: dict[str, Any]) -> bool:
+    """Tell whether an interface is one that the host's network manager makes together with the one below it."""
+    return "link" in link and (link.get("linkinfo") or {}).get("info_kind") in _STANDING
 
 
 def resolvers(paths: Sequence[str] = RESOLVERS) -> list[str]:

@@ -19,7 +19,9 @@ description:
     ifupdown it is C(/etc/network/interfaces.d/netvirt-NAME) with C(no-auto-down), so that a restart of its service
     leaves the interface as it is; C(/etc/network/interfaces) must source that directory, as it does on Debian.
   - A running manager reads the file at once. The addresses that it gave to the interface go then, so this is for
-    interfaces whose addresses are moved by the same run, or that need none.
+    interfaces whose addresses are moved by the same run, or that need none. MTU and state of the interface stay. After
+    a boot no manager sets them, so that M(netvirt.fabric.ip_interface) should.
+  - VLAN interfaces and the like that the manager makes on top of this interface would be missing after a boot.
   - With O(state=absent) the files are removed, and the managers have the interface again.
   - M(netvirt.fabric.bridge_uplink) does the same for its NIC by itself.
 extends_documentation_fragment:

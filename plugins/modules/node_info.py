@@ -75,6 +75,10 @@ interfaces:
       description: The addresses with prefix length, link-local ones included, IPv6 ones with a lifetime left out.
       type: list
       elements: str
+    leased:
+      description: The IPv4 addresses among them that have a lifetime, as those from DHCP have.
+      type: list
+      elements: str
     mtu:
       description: The MTU in bytes.
       type: int
@@ -84,6 +88,9 @@ interfaces:
     up:
       description: Whether the interface is up.
       type: bool
+    parent:
+      description: The interface that it stands on, if it is a VLAN interface or the like.
+      type: str
   sample: {eth1: {addresses: [172.30.0.11/24], mtu: 1500, mac: "02:18:3a:64:fb:96", up: true}}
 bridges:
   description: All bridges of Open vSwitch, by name.

@@ -159,6 +159,7 @@ def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
     state = _nodes.node_state(fleet.document, node, fleet.found.facts, faults)
     if state.datapath_type == "netdev":
         _nodes.check_on_link(state, node, fleet.subnets, faults)
+        _nodes.check_lease(state, node, fleet.found.facts, faults)
     remotes = [address for peer, address in fleet.remotes.items() if peer != node]
     site = Site(fleet.document, node, state, remotes, fleet.mtus)
     _check_uplinks(site, fleet.found.facts, faults)

@@ -121,8 +121,10 @@ def _are_hosts(value: Any) -> bool:
 
 _INTERFACE = {
     "addresses": (_are_addresses, "a list of addresses with prefix lengths"),
+    "leased": (_are_addresses, "a list of addresses with prefix lengths"),
     "mtu": (_is_mtu, f"a whole number from 0 to {LARGEST_MTU}"),
     "mac": (_is_text, "text"),
+    "parent": (_is_text, "text"),
 }
 _BRIDGE = {
     "owner": (_is_text, "text"),

@@ -88,6 +88,17 @@ def has_underlay_bridge(site: Site) -> bool:
     return site.document.underlay is not None and site.state.datapath_type == "netdev"
 
 
+def taken_nic(name: str, state: NodeState, **options: Any) -> list[Resource]:
+    """Return a NIC that is a port of a bridge, and that the host's network managers leave alone.
+
+    They do not set its MTU after a boot either, so that the node does. One on which other interfaces of the host stand
+    stays with its manager, which would not make those otherwise.
+    """
+    mtu = {"mtu": state.mtus[name]} if name in state.mtus else {}
+    link: Resource = {"ip_interface": {"name": name, **options, **mtu, "up": True}}
+    return [link] if name in state.parents else [link, {"link_unmanaged": {"name": name}}]
+
+
 def _underlay_uplink(state: NodeState) -> list[Resource]:
     """Return the NIC as a port of the bridge, which has the NIC's addresses before the NIC loses them."""
     name = state.underlay_interface
@@ -97,7 +108,7 @@ def _underlay_uplink(state: NodeState) -> list[Resource]:
         bridge["mtu"] = state.mtus[name]
     return [
         {"ip_interface": bridge},
-        {"ip_interface": {"name": name, "addresses": [], "up": True}},
+        *taken_nic(name, state, addresses=[]),
         access_port(name, _names.UNDERLAY, 0),
     ]
 

@@ -290,7 +290,8 @@ class NodeState:
     ``address`` is the underlay address; ``underlay_addresses`` are all that the underlay interface carries, or carried
     before it went into br-phy; ``underlay_mac`` and ``mtus`` (bytes by interface) come from the interfaces themselves.
     ``resolvers`` are the DNS servers that it asks.
-    ``addressed`` are the interfaces that have an address which they do not have by themselves.
+    ``addressed`` are the interfaces that have an address which they do not have by themselves, ``parents`` those on
+    which others of the host stand.
     """
 
     datapath_type: str
@@ -301,3 +302,4 @@ class NodeState:
     mtus: dict[str, int] = field(default_factory=dict)
     resolvers: tuple[Address, ...] = ()
     addressed: frozenset[str] = frozenset()
+    parents: frozenset[str] = frozenset()

@@ -67,6 +67,7 @@ def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> N
         underlay_mac=str(interfaces.get(name, {}).get("mac") or ""),
         mtus={key: int(value.get("mtu") or DEFAULT_MTU) for key, value in interfaces.items()},
         resolvers=_resolvers(facts, node),
+        parents=frozenset(str(value["parent"]) for value in interfaces.values() if value.get("parent")),
         addressed=frozenset(key for key in interfaces if global_addresses(facts, node, key)),
     )
 
@@ -284,3 +285,14 @@ def check_on_link(state: NodeState, node: str, peers: Mapping[Subnet, Mapping[st
                     f"fabric_nodes.{peer}.underlay_address",
                     f"{address.ip} is not in {subnets[0]} of {node}, whose userspace datapath reaches no other subnet",
                 )
+
+
+def check_lease(state: NodeState, node: str, facts: Facts, faults: Faults) -> None:
+    """Note an underlay address that goes with its lease, which nobody would renew on br-phy."""
+    name = state.underlay_interface
+    for address in _interfaces(facts, node).get(name, {}).get("leased", ()):
+        faults.add(
+            "fabric_underlay.interface",
+            f"{node} has {address} of {name} by a lease (DHCP), and nobody would renew it on br-phy; give the host "
+            f"this address statically where {name} is configured now",
+        )

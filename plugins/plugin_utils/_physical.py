@@ -15,7 +15,13 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._flows import flow_set
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site, bridge, device_port
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import (
+    Resource,
+    Site,
+    bridge,
+    device_port,
+    taken_nic,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import Network, PhysicalNetwork, Uplink
 
 UNTAGGED = 0
@@ -44,7 +50,7 @@ def _uplink(site: Site, physical: PhysicalNetwork) -> list[Resource]:
         name, other = _names.linux_bridge_pair(physical.name)
         port = device_port(name, physical.bridge, **vlans)
         return [port, _to_linux_bridge(site, physical, uplink, name, other)]
-    nics: list[Resource] = [{"ip_interface": {"name": name, "up": True}} for name in uplink.interfaces]
+    nics = [resource for name in uplink.interfaces for resource in taken_nic(name, site.state)]
     if len(uplink.interfaces) == 1:
         return [device_port(uplink.interfaces[0], physical.bridge, **vlans), *nics]
     members = [{"name": name, "ipv6": False} for name in uplink.interfaces]

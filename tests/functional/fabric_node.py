@@ -106,6 +106,7 @@ def lose() -> None:
 _LOSE = """
 systemctl stop 'netvirt-rebuild-*.path' 'netvirt-rebuild-*.socket' 'netvirt-rebuild-*.service'
 rm -rf /run/netvirt/rebuild-{owner}.json /var/lib/netvirt/mended-*
+rm -f /etc/systemd/network/00-netvirt-*
 systemctl kill -s KILL netvirt-dnsmasq-blue; systemctl stop netvirt-dnsmasq-blue
 rm -rf /etc/netvirt/* /usr/local/lib/netvirt /etc/systemd/system/netvirt-* /etc/systemd/system/*.wants/netvirt-rebuild-*
 ovs-vsctl $(for bridge in br-int br-tun br-phy br-ex br-office; do echo -- --if-exists del-br $bridge; done)
@@ -114,6 +115,7 @@ ip netns delete nv-r1
 ip link delete rl-blue
 ip link delete xl-r1
 ip address replace {address} dev nvtul
+networkctl reload
 systemctl daemon-reload
 systemctl reset-failed
 true

@@ -34,7 +34,7 @@ NO_FILE = "not a file"
 _IMAGE = 2**20
 _SETTLE_SECONDS = 15
 _LATE_SECONDS = 1  # The kernel tells of carriers no more often, and so late.
-_FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/system", "/usr/local/lib/netvirt")
+_FILES = ("/etc/netvirt", "/var/lib/netvirt", "/etc/systemd/network", "/etc/systemd/system", "/usr/local/lib/netvirt")
 
 
 def snapshot(anew: bool = False, still: bool = False) -> dict[str, Any]:

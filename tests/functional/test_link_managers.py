@@ -40,15 +40,16 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def state() -> str:
-    """Return what systemd-networkd says of the NIC."""
-    return str(json.loads(output("networkctl", "--json=short", "status", NIC))["AdministrativeState"])
+def state(name: str = NIC) -> str:
+    """Return what systemd-networkd says of a NIC."""
+    return str(json.loads(output("networkctl", "--json=short", "status", name))["AdministrativeState"])
 
 
-def restart() -> None:
-    """Restart systemd-networkd and wait until it has looked at all links."""
+def restart(name: str = NIC) -> None:
+    """Restart systemd-networkd and wait until it has looked at a NIC; systemd refuses a sixth start in 10 s."""
+    output("systemctl", "reset-failed", "systemd-networkd")
     output("systemctl", "restart", "systemd-networkd")
-    wait(lambda: state() not in {"pending", "initialized", "configuring"})
+    wait(lambda: state(name) not in {"pending", "initialized", "configuring"})
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ class LinkManagers:
     def __init__(self, systemd: _systemd.Systemd, timeout: int) -> None:
         self.systemd = systemd
         self.timeout = timeout
+        self._used: dict[str, bool] = {}
 
     def told(self, name: str) -> list[str]:
         """Return the managers that have a file of ours for the interface."""
@@ -106,10 +107,14 @@ class LinkManagers:
         return sorted(result)
 
     def _in_use(self, manager: Manager) -> bool:
+        """Tell whether the host has this manager, which does not change during a run."""
         if not os.path.isdir("/run/systemd/system"):
             return False
-        state = self.systemd.show(manager.unit)
-        return state["ActiveState"] == "active" or state["UnitFileState"] in ("enabled", "enabled-runtime")
+        if manager.unit not in self._used:
+            state = self.systemd.show(manager.unit)
+            enabled = state["UnitFileState"] in ("enabled", "enabled-runtime")
+            self._used[manager.unit] = enabled or state["ActiveState"] == "active"
+        return self._used[manager.unit]
 
     def _tell(self, told: list[str], name: str, managed: str) -> None:
         """Run the commands of these managers. One that fails has been told by its file all the same, from its start."""

@@ -47,7 +47,7 @@ class LinkUnmanaged(_engine.Kind):
         yield _engine.Operation(
             _engine.Stage.SERVICE,
             "update" if have else "create",
-            lambda: node.link_managers.release(name, node.settings.owner),
+            lambda: _release(node, name),
             _engine.differences(have, desired),
         )
 
@@ -63,3 +63,16 @@ class LinkUnmanaged(_engine.Kind):
         for name in node.link_managers.owned(owner):
             if _uplink_layout.read_kept(node.files, name) is None and node.asked("bridge_uplink", name) == {}:
                 yield {"name": name, "state": "absent"}
+
+
+def _release(node: Node, name: str) -> None:
+    """Have the managers let go, and the interface keep its state and MTU, which NetworkManager takes back with it."""
+    node.netlink.forget()
+    before = node.netlink.link(None, name)
+    node.link_managers.release(name, node.settings.owner)
+    node.netlink.forget()
+    after = node.netlink.link(None, name)
+    if before is not None and after is not None:
+        changes = {key: getattr(before, key) for key in ("mtu", "up") if getattr(before, key) != getattr(after, key)}
+        if changes:
+            node.netlink.set_link(None, name, **changes)

@@ -93,6 +93,19 @@ def test_the_userspace_datapath_takes_the_underlay_into_a_bridge() -> None:
     assert named(resources, "ip_interface", "br-phy")["mtu"] == 1500
 
 
+def test_the_hosts_managers_leave_alone_the_nics_that_bridges_take() -> None:
+    """Their MTU is then the node's to set; one that carries another interface of the host stays with its manager."""
+    facts = facts_of(NODES)
+    resources = build(sample(), "network1", facts)
+    assert [item["name"] for item in of_kind(resources, "link_unmanaged")] == ["eth1", "eth2"]
+    assert [named(resources, "ip_interface", name)["mtu"] for name in ("eth1", "eth2")] == [1500, 1500]
+    assert of_kind(build(sample(), "network1", facts_of(NODES, datapath_types=("system",))), "link_unmanaged") == [
+        {"name": "eth2"}
+    ]
+    facts["network1"]["interfaces"]["eth2.7"] = {"addresses": [], "mtu": 1500, "mac": "", "parent": "eth2"}
+    assert [item["name"] for item in of_kind(build(sample(), "network1", facts), "link_unmanaged")] == ["eth1"]
+
+
 def test_a_second_run_finds_the_underlay_on_its_bridge() -> None:
     """After the first run the address is on br-phy, and the resources are the same."""
     facts = facts_of(NODES)

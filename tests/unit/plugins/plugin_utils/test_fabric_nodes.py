@@ -236,3 +236,14 @@ def test_an_underlay_interface_that_is_not_there(pinned: dict[str, Any]) -> None
     document = changed(sample(), {"fabric_underlay.interface": "eth7", **pinned})
     for node in NODES:
         assert f"fabric_underlay.interface: {node} has no interface eth7" in faults_of(document, node)
+
+
+def test_a_leased_underlay_address_is_a_fault_where_it_would_move() -> None:
+    facts = with_interface("eth1", leased=["192.0.2.2/24"])
+    (fault,) = faults_of(sample(), "compute1", facts)
+    assert fault == (
+        "fabric_underlay.interface: compute1 has 192.0.2.2/24 of eth1 by a lease (DHCP), and nobody would renew it on "
+        "br-phy; give the host this address statically where eth1 is configured now"
+    )
+    facts["compute1"]["datapath_types"] = ["system"]
+    assert named(build(sample(), "compute1", facts), "ovs_tunnel", "vxlan")["local_ip"] == "192.0.2.2"

@@ -88,7 +88,7 @@ def test_a_flat_network_is_untagged_on_the_wire_and_has_no_flows() -> None:
 
 def test_a_bridged_network_has_no_services_and_no_tunnels() -> None:
     kinds = {kind for resource in build(document(flat()), "compute1") for kind in resource}
-    assert kinds == {"ovs_bridge", "ovs_port_vlan", "ip_interface", "packet_filter"}
+    assert kinds == {"ovs_bridge", "ovs_port_vlan", "ip_interface", "packet_filter", "link_unmanaged"}
 
 
 def test_vlans_of_one_number_need_no_flows() -> None:
