@@ -19,7 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify import Evid
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import intrusions, lease_entries
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import Outside
 
-COMMANDS = ("verify_upstream_command", "verify_http_command")
+COMMANDS = ("verify_upstream_command", "verify_http_command", "verify_resolve_command")
 
 
 class ActionModule(DocumentTask):
@@ -33,7 +33,12 @@ class ActionModule(DocumentTask):
         report = verify(
             wanted.document,
             arguments.get("observed") or {},
-            Outside(settings["verify_upstream"], tuple(settings["verify_http_command"])),
+            Outside(
+                settings["verify_upstream"],
+                tuple(settings["verify_http_command"]),
+                settings["verify_upstream_name"],
+                tuple(settings["verify_resolve_command"]),
+            ),
             evidence,
             settings["verify_peers"],
             settings["verify_timeout"],
@@ -54,6 +59,7 @@ def _settings(variables: Declared) -> dict[str, Any]:
     for name, check in {
         **dict.fromkeys(COMMANDS, _words),
         **dict.fromkeys(("verify_upstream_host", "verify_report"), _values.text),
+        "verify_upstream_name": lambda value: value and _values.hostname(value),
         **dict.fromkeys(("verify_peers", "verify_timeout"), _values.integer(0, 100000)),
         "verify_upstream": _addresses,
     }.items():

@@ -77,9 +77,17 @@ def lease_entries(answers: Any) -> dict[str, set[tuple[str, str]]]:
 
 
 def intrusions(answers: Any) -> list[Answer]:
-    """Return the results of echo requests from outside: ``target`` and ``rc``."""
-    items = [item for item in _list(answers) if isinstance(item, dict)]
-    return [item for item in items if isinstance(item.get("rc"), int) and isinstance(item.get("target"), dict)]
+    """Return the results of echo requests from outside: ``target``, and ``rc`` or ``error`` where none were sent."""
+    items = [item for item in _list(answers) if isinstance(item, dict) and not item.get("skipped")]
+    return [{"target": item["target"], **_sent(item)} for item in items if isinstance(item.get("target"), dict)]
+
+
+def _sent(item: Answer) -> Answer:
+    """Return the status of the command, which has a duration if it ran."""
+    rc = item.get("rc")
+    if isinstance(rc, int) and item.get("delta"):
+        return {"rc": rc}
+    return {"error": quoted(item.get("msg") or "no answer of verify_upstream_host")}
 
 
 def _list(value: Any) -> list[Any]:

@@ -32,6 +32,7 @@ Result = Mapping[str, Any]
 ANSWER_SECONDS = 3
 SILENCE_SECONDS = 2
 TIMEOUT = 12
+NOT_RUN = 126  # of a command that cannot be run, and more of one that is not there or was killed (POSIX, sh)
 HEADERS = {4: 28, 6: 48}  # bytes of IP and ICMP headers before the data of an echo request
 
 
@@ -81,10 +82,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Outside:
-    """Addresses outside the fabric that answer, and the command that fetches a page from them, less the URL."""
+    """Addresses outside the fabric that answer, and the command that fetches a page from them, less the URL.
+
+    ``name`` is a name outside that DNS servers know, ``resolve`` the command that looks one up, less the name.
+    """
 
     addresses: tuple[Address, ...] = ()
     http: tuple[str, ...] = ()
+    name: str = ""
+    resolve: tuple[str, ...] = ("getent", "ahosts")
 
 
 def checks(document: Document, legs: Sequence[Leg], outside: Outside, peers: int) -> Iterator[Check]:
@@ -96,6 +102,7 @@ def checks(document: Document, legs: Sequence[Leg], outside: Outside, peers: int
         yield from _neighbours(leg, legs, peers)
         yield from _other_networks(document, leg, legs)
         yield from _outside(document, leg, outside)
+        yield from _names(document, leg, legs, outside)
         yield from _settings(leg)
 
 
@@ -175,6 +182,29 @@ def _outside(document: Document, leg: Leg, outside: Outside) -> Iterator[Check]:
                 yield _fetched(leg, address, outside.http, router)
 
 
+def _names(document: Document, leg: Leg, legs: Sequence[Leg], outside: Outside) -> Iterator[Check]:
+    """A guest that is given DNS servers finds a neighbour by name, if that is theirs, and a name outside.
+
+    One with several NICs has the servers of one of them, and it cannot be told which.
+    """
+    dhcp, network = leg.network.dhcp, leg.network
+    if (
+        dhcp is None
+        or not outside.resolve
+        or 4 not in leg.versions()
+        or len([item for item in legs if item.guest == leg.guest]) > 1
+    ):
+        return
+    others = [item for item in legs if item.network == network and item.guest != leg.guest]
+    named = next((item for item in others if any(address.version == 4 for address in item.nic.addresses())), None)
+    if named and not dhcp.dns_servers:
+        address = str(next(item for item in named.nic.addresses() if item.version == 4))
+        yield _resolved(leg, named.guest, address, outside.resolve)
+    router = document.router(network.router)
+    if outside.name and (dhcp.dns_servers or dhcp.dns_forwarders or (router and router.external)):
+        yield _resolved(leg, outside.name, "", outside.resolve)
+
+
 def _settings(leg: Leg) -> Iterator[Check]:
     if leg.mtu:
         path = f"/sys/class/net/{leg.interface}/mtu"
@@ -217,16 +247,33 @@ def _fetched(leg: Leg, address: Address, http: tuple[str, ...], router: Router) 
     return Check(leg, str(address), f"HTTP as {source}", expected, (*http, url), _seen_as(source))
 
 
-def _silence(result: Result) -> str:
+def _resolved(leg: Leg, name: str, address: str, resolve: tuple[str, ...]) -> Check:
+    """A name is found, with this address among others if one is given."""
+
+    def found(result: Result) -> str:
+        if not_run(result):
+            return not_run(result)
+        words = result["stdout"].split()
+        if result["rc"] != 0 or not words:
+            return "none"
+        return "" if not address or address in words else quoted(words[0])
+
+    return Check(leg, name, f"name {name}", address or "an address", (*resolve, name), found)
+
+
+def not_run(result: Result) -> str:
+    """Return why a result shows nothing, empty where it shows something."""
     if result.get("error"):
         return str(result["error"])
-    return "" if result["rc"] == 0 else "none"
+    return f"that the command could not be run (status {result['rc']})" if result["rc"] >= NOT_RUN else ""
+
+
+def _silence(result: Result) -> str:
+    return not_run(result) or ("" if result["rc"] == 0 else "none")
 
 
 def _answer(result: Result) -> str:
-    if result.get("error"):
-        return str(result["error"])
-    return "one" if result["rc"] == 0 else ""
+    return not_run(result) or ("one" if result["rc"] == 0 else "")
 
 
 def _differs(expected: str) -> Callable[[Result], str]:

@@ -79,7 +79,7 @@ def test_guests_prove_the_document(verify: Callable[[], tuple[list[str], dict[st
         "vm2": ("10.0.10.12", True),
     }
     expected = {"gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10", "MTU 1446"}
-    expected |= {"router 10.0.10.254", "not from upstream"}
+    expected |= {"router 10.0.10.254", "not from upstream", "name vm2"}
     assert {check["what"] for check in guests["vm1"]["checks"] if check["ok"]} == expected
 
 

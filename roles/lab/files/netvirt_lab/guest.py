@@ -47,11 +47,12 @@ def _initramfs(tree: Path) -> bytes:
     for name in ("sbin", "usr/bin", "usr/sbin"):
         archive.link(name, "/bin")
     archive.file("bin/busybox", (tree / "bin/busybox").read_bytes(), 0o755)
-    for program in sorted(rootfs.FILES.glob("guest/*")):
-        archive.file(f"etc/{program.name}", program.read_bytes(), 0o755)
+    for path in sorted(rootfs.FILES.glob("guest/*")):
+        archive.file(f"etc/{path.name}", path.read_bytes(), 0o755)
     archive.link("bin/sh", "busybox")
     archive.link("init", "/etc/init")
-    archive.link("bin/shutdown", "/etc/shutdown")
+    for program in ("shutdown", "getent"):
+        archive.link(f"bin/{program}", f"/etc/{program}")
     archive.file("bin/qemu-ga", (tree / AGENT.lstrip("/")).read_bytes(), 0o755)
     for library in _libraries(tree):
         where = "lib64" if library == LOADER else "lib"

@@ -21,6 +21,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks impo
 UPSTREAM = "198.51.100.1"
 PAGE = f"HTTP as 203.0.113.10: expected a page from http://{UPSTREAM}/, asked for by 203.0.113.10"
 ROUTES = "Iface\tDestination\tGateway\nlo\t00000000\t00000000\t0001\neth0\t00000000\tFE0A000A\t0003\n"
+KNOWN = {"vm1": "10.0.10.11", "vm2": "10.0.10.12", "www.example": "192.0.2.80"}
+RAN = {"delta": "0:00:00.1"}  # as the module command returns it
 OTHER_NETWORK = {
     "fabric_networks[1]": {"name": "red", "mode": "isolated", "vlan": 20, "cidr": "10.0.20.0/24"},
     "fabric_guests[2]": {"name": "vm3", "node": "compute1", "network": "red", "address": "10.0.20.11"},
@@ -33,12 +35,13 @@ def proof(
     *,
     upstream: tuple[str, ...] = (),
     http: tuple[str, ...] = (),
+    name: str = "",
     leases: Any = (),
     told: Any = (),
     peers: int = 8,
 ) -> dict[str, Any]:
     """Return what the module proof returns."""
-    outside = Outside(tuple(ipaddress.ip_address(address) for address in upstream), http)
+    outside = Outside(tuple(ipaddress.ip_address(address) for address in upstream), http, name)
     return verify(document, observed, outside, Evidence(lease_entries(leases), intrusions(told)), peers, 30)
 
 
@@ -50,6 +53,8 @@ def proper(guest: str, command: list[str]) -> dict[str, Any]:
     good = {"rc": 0, "stdout": "", "stderr": ""}
     if command[0] == "cat":
         return {**good, "stdout": ROUTES if command[1].endswith("route") else "1446\n"}
+    if command[0] == "getent":
+        return {**good, "stdout": f"{KNOWN[command[-1]]} STREAM {command[-1]}\n"}
     if command[0] == "wget":
         return {**good, "stdout": json.dumps({"client": "203.0.113.10"})}
     networks = {"vm1": "10.0.10.", "vm2": "10.0.10.", "vm3": "10.0.20."}
@@ -122,7 +127,7 @@ def test_a_fabric_as_it_should_be() -> None:
     (first, second) = report["guests"]
     assert [check["what"] for check in first.pop("checks")] == [
         *("gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10"),
-        *("MTU 1446", "router 10.0.10.254"),
+        *("name vm2", "MTU 1446", "router 10.0.10.254"),
     ]
     assert first == {"node": "compute1", "network": "blue", "guest": "vm1", "address": "10.0.10.11", "lease": True}
     assert all(check["ok"] for check in second["checks"])
@@ -274,10 +279,63 @@ def test_intrusions() -> None:
     state = proof(sample(), observed, upstream=(UPSTREAM,))
     (target,) = state["intrusions"]
     assert target == {"guest": "vm1", "network": "blue", "address": "10.0.10.11"}
-    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{"rc": 0, "target": target}])
+    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{**RAN, "rc": 0, "target": target}])
     assert "expected no answer to upstream from 10.0.10.11, found one" in state["failures"][1]
-    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{"rc": 1, "target": target}])
+    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{**RAN, "rc": 1, "target": target}])
     assert state["guests"][0]["checks"] == [{"target": "10.0.10.11", "what": "not from upstream", "ok": True}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ({**RAN, "rc": 127}, "that the command could not be run (status 127)"),
+        ({"rc": 2, "msg": "[Errno 2] No such file or directory: b'nsenter'"}, "[Errno 2] No such file or directory"),
+        ({"unreachable": True, "msg": "no route"}, "no route"),
+        ({}, "no answer of verify_upstream_host"),
+    ],
+)
+def test_a_command_from_outside_that_cannot_be_run_proves_nothing(answer: dict[str, Any], found: str) -> None:
+    target = {"guest": "vm1", "network": "blue", "address": "10.0.10.11"}
+    observed = {node: {"guests": []} for node in NODES}
+    state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{**answer, "target": target}])
+    assert f"expected no answer to upstream from 10.0.10.11, found {found}" in state["failures"][1]
+    assert state["guests"][0]["checks"][0]["ok"] is False
+    told = [{"skipped": True, "target": target}]
+    assert proof(sample(), observed, upstream=(UPSTREAM,), told=told)["guests"][0]["checks"] == []
+
+
+def test_a_command_in_a_guest_that_cannot_be_run_proves_nothing() -> None:
+    fleet = Fleet(changed(sample(), OTHER_NETWORK), instead("ping", {"rc": 127}))
+    failures = fleet.run()["failures"]
+    wrong = "that the command could not be run (status 127)"
+    title = "guest vm3 on compute1, network red"
+    assert f"{title}: not upstream: expected no answer from {UPSTREAM}, found {wrong}" in failures
+
+
+def test_a_guest_looks_up_names() -> None:
+    fleet = Fleet(sample())
+    fleet.options["name"] = "www.example"
+    assert fleet.run()["failures"] == []
+    assert {"getent ahosts vm2", "getent ahosts www.example"} < set(fleet.commands("vm1"))
+    fleet.answers = (instead("getent", {"rc": 2}),)
+    title = "guest vm1 on compute1, network blue"
+    assert fleet.run()["failures"][:2] == [
+        f"{title}: name vm2: expected 10.0.10.12, found none",
+        f"{title}: name www.example: expected an address, found none",
+    ]
+    fleet.answers = (instead("getent", {"rc": 0, "stdout": "10.9.9.9 STREAM vm2\n"}),)
+    assert fleet.run()["failures"][0] == f"{title}: name vm2: expected 10.0.10.12, found 10.9.9.9"
+
+
+def test_names_are_looked_up_where_servers_may_know_them() -> None:
+    fleet = Fleet(changed(sample(), {"fabric_networks[0].dhcp.dns_servers": ["198.51.100.53"]}))
+    fleet.options["name"] = "www.example"
+    fleet.run()
+    assert [line for line in fleet.commands("vm1") if "getent" in line] == ["getent ahosts www.example"]
+    fleet = Fleet(changed(sample(), OTHER_NETWORK))
+    fleet.options["name"] = "www.example"
+    fleet.run()
+    assert [line for line in fleet.commands("vm3") if "getent" in line] == []
 
 
 def test_leases_are_where_the_dhcp_server_is() -> None:
