@@ -14,7 +14,12 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _program
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _files, _qemu, _systemd
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_program, _guest_qemu, _guest_values
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (
+    _guest_profile,
+    _guest_program,
+    _guest_qemu,
+    _guest_values,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 DIRECTORY = "/etc/netvirt/guests"
@@ -81,7 +86,7 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
-"""
+{apparmor}"""
 
 
 def unit(name: str) -> str:
@@ -96,8 +101,9 @@ def guest(file: str) -> str:
 
 
 def paths(name: str) -> dict[str, str]:
-    """Return the paths of the files that ``render`` makes, by their short names."""
+    """Return the paths of the files that a guest may have, by their short names."""
     return {
+        "profile": _guest_profile.path(name),
         "unit": f"{_systemd.UNIT_DIRECTORY}/{unit(name)}",
         "program": f"/usr/local/lib/netvirt/guest-{name}.py",
         RECORD: f"{DIRECTORY}/{name}.json",
@@ -121,12 +127,15 @@ def render(spec: Spec, owner: str) -> dict[str, str]:
         stop_limit=spec["stop_timeout"] + STOP_GRACE,
         disks=_disks.DIRECTORY,
         disk=f" {_disks.directory(name)}" if spec["image"] else "",
+        apparmor=_guest_profile.unit_lines(name) if _guest_profile.used() else "",
     )
     texts = {
         "unit": unit_text,
         "program": _program.source(_guest_program.__name__),
         RECORD: json.dumps(spec, indent=1, sort_keys=True) + "\n",
     }
+    if _guest_profile.used():
+        texts["profile"] = _guest_profile.render(spec, f"{_guest_qemu.RUN_DIRECTORY}/{name}")
     return {short: _files.header(owner) + text for short, text in texts.items()}
 
 

@@ -16,7 +16,7 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _accounts, _disks, _qemu, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _accounts, _disks, _files, _qemu, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_taps as taps
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_values as guest
@@ -58,7 +58,7 @@ class KvmGuest(_engine.Kind):
         if not any(found.values()):
             return None
         told = self._told(name, getattr(found[files.RECORD], "text", ""))
-        texts = files.render(told, _owner(node, name) or "") if told else dict.fromkeys(found, "")
+        texts = files.render(told, _owner(node, name) or "") if told else {}
         state = node.systemd.show(files.unit(name))
         user = _user(int(state["MainPID"] or 0)) or guest.account(name)
         return {
@@ -66,9 +66,7 @@ class KvmGuest(_engine.Kind):
             **told,
             **({"interfaces": taps.with_mtus(node, told["interfaces"])} if told else {}),
             "edited": sorted(
-                short
-                for short, file in found.items()
-                if file is None or file.text != texts[short] or file.mode != files.MODE
+                short for short, file in found.items() if not told or not _is_sound(file, texts.get(short))
             ),
             "service": _service(state),
             "enabled": node.systemd.enabled(files.unit(name)),
@@ -165,6 +163,11 @@ class KvmGuest(_engine.Kind):
 def _owner(node: Node, name: str) -> Optional[str]:
     """Return the owner that the files name."""
     return next(filter(None, map(node.files.owner, files.paths(name).values())), None)
+
+
+def _is_sound(file: Optional[_files.File], text: Optional[str]) -> bool:
+    """Tell whether a file is as it should be, which may be not at all."""
+    return file is None if text is None else file is not None and (file.text, file.mode) == (text, files.MODE)
 
 
 def _user(pid: int) -> str:
@@ -265,9 +268,13 @@ def _write(node: Node, have: Optional[Spec], desired: Spec) -> None:
     texts = files.render(_options_of(desired), _owner(node, name) or node.settings.owner)
     edited = have["edited"] if have is not None else list(texts)
     for short, path in files.paths(name).items():
-        if short in edited or getattr(node.files.read(path), "text", None) != texts[short]:
+        if short not in edited and getattr(node.files.read(path), "text", None) == texts.get(short):
+            continue
+        if short in texts:
             node.files.write(path, texts[short], files.MODE)
             node.systemd.reread()
+        else:
+            node.files.remove(path)
     if have is not None and have["enabled"]:
         node.systemd.disable(files.unit(name))
 
