@@ -14,7 +14,12 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import De
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._owners import refused
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._removal import fault
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._reserved import unreserved
+
+EARLIER = "__fabric_plan"
+"""Where the role fabric registers the answer, so that a second document of one play is known in check mode as well."""
 
 EMPTY = (
     "fabric_nodes: the fabric document names no node. To remove what the owner {owner} has on the hosts of the play, "
@@ -34,9 +39,18 @@ class ActionModule(DocumentTask):
             raise FabricError([EMPTY.format(owner=wanted.owner)])
         keep = wanted.state == "present" and host in members
         result = {"owner": wanted.owner, "state": wanted.state, "timeout": wanted.timeout, "members": members}
+        result["owner_was"] = wanted.owner_was
         if self._task.args.get("facts") is None:
             return {**result, "keep": keep}
         facts = self._task.args["facts"]
+        earlier = task_vars.get(EARLIER)
+        built = str(earlier["owner"]) if keep and isinstance(earlier, dict) and earlier.get("keep") else ""
+        if built not in ("", wanted.owner, wanted.owner_was):
+            raise FabricError([refused(wanted.owner, host, built, "which the same play has built before")])
+        if wanted.state == "present" and not wanted.allow_removal:
+            lost = fault(document, host, facts)
+            if lost:
+                raise FabricError([lost])
         told = notes(wanted.document, host, facts, hosts) if keep else []
         compiled = compile_node(wanted.document, host, facts, hosts, wanted.state)
         lacking = list(unreserved(document, host, facts, task_vars["ansible_play_hosts_all"])) if keep else []

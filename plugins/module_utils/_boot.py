@@ -160,7 +160,7 @@ def _converge(path: str, check: bool) -> list[dict[str, Any]]:
     if text is None:
         return []
     resources, settings = _parse(path, text)
-    node = Node(settings)
+    node = Node(settings, unattended=True)
     try:
         if check:
             return _engine.converge(node, resources, True).operations

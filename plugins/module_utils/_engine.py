@@ -15,10 +15,16 @@ import enum
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Callable, ClassVar, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _errors, _options, _values
+from ansible_collections.netvirt.fabric.plugins.module_utils import (
+    _carrier,
+    _errors,
+    _options,
+    _ownership,
+    _values,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -35,7 +41,7 @@ class Stage(enum.IntEnum):
 
     All of OVSDB is in the middle: a transaction that removes ports, then one for all else. A bridge that goes with it
     may have the addresses that its port is to have, so that those that are only added come before it, where they can.
-    What the node keeps for its next boot is written before any of it.
+    What the node keeps for its next boot is written before any of it. Marks of other owners are replaced at the end.
     """
 
     KEEP = 0
@@ -58,6 +64,7 @@ class Stage(enum.IntEnum):
     FLOW = 17
     LOOSEN = 18
     SERVICE = 19
+    ADOPT = 20
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,17 @@ class Kind(abc.ABC):
         """
         return ()
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner whose mark the object bears that ``want`` names; nothing for one without a mark.
+
+        A kind whose objects are parts of others, and bear no mark of their own, knows none.
+        """
+        return ""
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Have the object bear the mark of this run's owner in place of another's."""
+        return
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the names of what others have put into the object and would lose together with it."""
         return ()
@@ -146,6 +164,7 @@ class Resource:
     pending: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)  # what of others goes with an object that is removed
     details: Spec = field(default_factory=dict)
+    adoption: dict[str, str] = field(default_factory=dict)  # owners "before" and "after", if taken over
     operations: list[Operation] = field(default_factory=list)
 
     @property
@@ -284,8 +303,9 @@ def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> 
     """
     known = {item.identity for item in declared}
     result: list[Resource] = []
+    owners = dict.fromkeys(filter(None, (node.settings.owner, node.settings.owner_was)))
     for kind in kinds:
-        found = [resource(kind, options) for options in kind.owned(node, node.settings.owner)]
+        found = [resource(kind, options) for owner in owners for options in kind.owned(node, owner)]
         result.extend(item for item in found if item.identity not in known)
     if result:
         node.declare({item.identity: item.want for item in (*declared, *result)})
@@ -317,11 +337,17 @@ def _observe(node: Node, item: Resource) -> bool:
 
 
 def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
+    other = ""
     try:
         have = item.kind.observe(node, item.want) if predicted or unseen else item.have
         if unseen:
             item.have = have
+        other = _ownership.another(node, item.kind.owner_of(node, item.want) if have is not None else "")
         item.desired = None if item.absent else item.kind.desired(node, have, item.want)
+        if other and not node.takes(other) and item.differs(have):
+            if not node.unattended:
+                raise _errors.Conflict("it would be changed")
+            item.desired = have
         item.after = item.desired
         item.pending = [] if item.absent else list(item.kind.pending(node, have, item.want))
         if item.absent and have is not None:
@@ -330,7 +356,13 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
             item.operations = list(item.kind.operations(node, have, item.desired))
             _carrier.require_undisturbed(node, item.kind.disturbs(node, have, item.desired))
     except (_errors.Conflict, _errors.InvalidValue) as error:
+        if other and not node.takes(other) and isinstance(error, _errors.Conflict):
+            raise _errors.Conflict(_ownership.refusal(node, item.title, other)) from error
         raise type(error)(f"{item.title}: {error}") from error
+    if node.takes(other) and item.desired is not None:
+        item.adoption = {"before": other, "after": node.settings.owner}
+        adopt = partial(item.kind.adopt, node, item.want)
+        item.operations.append(Operation(Stage.ADOPT, "adopt", adopt, {"owner": item.adoption}))
     for operation in item.operations:
         if operation.predict is not None:
             operation.predict()
@@ -390,6 +422,9 @@ def _faults(node: Node, item: Resource) -> Iterable[str]:
                 f"{item.title} is still there after its removal" if item.absent else f"{item.title} did not come to be"
             )
             return
+        owner = item.kind.owner_of(node, item.want) if item.adoption else ""
+        if owner not in ("", item.adoption.get("after", "")):
+            yield f"{item.title} still belongs to the owner {owner}"
         wanted = asked(item.desired or {}, item.want, item.kind.options)
         for option, values in differences(item.after, wanted, item.kind.options).items():
             before, after = _values.shown(values["before"]), _values.shown(values["after"])

@@ -21,9 +21,10 @@ LOST = "foreign objects that go with it"
 
 def settings(module: AnsibleModule) -> _node.Settings:
     """Return the run-level options of a module."""
-    return _node.Settings(
-        **_options.validate(_node.SETTINGS, {name: module.params[name] for name in _node.SETTINGS}, "settings")
-    )
+    known = {**_node.SETTINGS, **_node.OWNER_WAS}
+    options = {name: option for name, option in known.items() if name in module.params}
+    given = _options.validate(options, {name: module.params[name] for name in options}, "settings")
+    return _node.Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def run(
@@ -136,6 +137,8 @@ def difference(item: _engine.Resource) -> tuple[dict[str, Any], dict[str, Any]]:
     if item.have is None or item.after is None:
         return {**item.shown(item.have), **({LOST: item.lost} if item.lost else {})}, item.shown(item.after)
     changed = _engine.differences(item.have, item.after)
+    if item.adoption:
+        changed["owner"] = item.adoption
     return (
         {name: values["before"] for name, values in changed.items()},
         {name: values["after"] for name, values in changed.items()},

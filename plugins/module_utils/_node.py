@@ -45,25 +45,39 @@ SETTINGS = {
     "ovsdb": Option(canonical=text, default="unix:/var/run/openvswitch/db.sock", role=Role.POLICY),
     "timeout": Option(type="int", canonical=integer(1, 600), default=8, role=Role.POLICY),
     "lock_timeout": Option(type="int", canonical=integer(0, 3600), default=60, role=Role.POLICY),
+    "adopt": Option(type="bool", default=False, role=Role.PERMISSION),
 }
 """Options of a whole run; every module has them."""
+
+OWNER_WAS = {"owner_was": Option(canonical=object_name, role=Role.PERMISSION)}
+"""An option of a run that has the whole list of an owner."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of SETTINGS: owner of what is made, OVSDB endpoint, seconds to wait for daemons and for the lock."""
+    """The values of SETTINGS: owner of what is made, OVSDB endpoint, seconds to wait for daemons and for the lock.
+
+    ``adopt`` allows the run to take over what bears the mark of any other owner, ``owner_was`` what bears that one's.
+    """
 
     owner: str = "netvirt"
     ovsdb: str = "unix:/var/run/openvswitch/db.sock"
     timeout: int = 8
     lock_timeout: int = 60
+    adopt: bool = False
+    owner_was: str = ""
+
+    def lasting(self) -> dict[str, Any]:
+        """Return what is kept for a rebuild, which takes nothing over."""
+        return {name: getattr(self, name) for name, option in SETTINGS.items() if option.role is not Role.PERMISSION}
 
 
 class Node:
     """One node during one run. Close it to release sockets."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, unattended: bool = False) -> None:
         self.settings = settings
+        self.unattended = unattended  # a rebuild, which leaves alone what another owner has taken over
         self._declared: Mapping[tuple[Any, ...], Spec] = {}
         self._locked = False
         self.unconfirmed = ""  # token of a move made by this run that waits for its confirmation
@@ -131,6 +145,14 @@ class Node:
             if name in self.__dict__
         ]
 
+    def takes(self, owner: str) -> bool:
+        """Tell whether the run may take over what bears this other owner's mark; nothing stands for no mark."""
+        return bool(owner) and (self.settings.adopt or owner == self.settings.owner_was)
+
+    def ours(self, owner: str) -> bool:
+        """Tell whether a mark is this run's, or one that it takes over."""
+        return owner == self.settings.owner or self.takes(owner)
+
     def declare(self, declared: Mapping[tuple[Any, ...], Spec]) -> None:
         """Remember what the run declares, by identity, for kinds that need one another."""
         self._declared = declared
@@ -166,6 +188,9 @@ class Node:
             marks = self.ovsdb.marks(MARK_PREFIX, MARK_OWNER, self.settings.owner)
             if marks is not None and marks != self.ovsdb.remembered:
                 _marks.remember(self.settings.owner, marks)
+            former = self.settings.owner_was
+            if former and marks is not None:
+                _marks.remember(former, self.ovsdb.marks(MARK_PREFIX, MARK_OWNER, former) or {})
 
     def forget(self) -> None:
         """Drop what was read, so that it is read again."""

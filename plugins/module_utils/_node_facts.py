@@ -14,7 +14,12 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _reservations, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _programs, _systemd
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files, _guest_files, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (
+    _dnsmasq_files,
+    _guest_files,
+    _ovs,
+    _rebuild_files,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
@@ -112,6 +117,34 @@ def reservations(node: Node) -> dict[str, str]:
             told = json.loads(file.text.partition("\n")[2]) if file is not None else {}
             result[name] = _reservations.digest(told["hosts"])
     return result
+
+
+def kept(node: Node) -> dict[str, dict[str, Any]]:
+    """Return by owner what the node was last told to be: the ``routers``, which are namespaces, and the ``guests``.
+
+    Guests have the VLANs of their ports. One that something else runs is known by the names of its ports.
+    """
+    result = {}
+    for name in node.files.names(_rebuild_files.LIST_DIRECTORY):
+        with contextlib.suppress(_errors.Conflict, AttributeError, KeyError, TypeError, ValueError):
+            file = node.files.read(os.path.join(_rebuild_files.LIST_DIRECTORY, name))
+            if file is not None and file.owner is not None:
+                result[file.owner] = _told(json.loads(file.text.partition("\n")[2])["resources"])
+    return result
+
+
+def _told(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    options = [(kind, found) for entry in entries for kind, found in entry.items()]
+    ports = {found["name"]: found.get("tag") or 0 for kind, found in options if kind == "ovs_port_vlan"}
+    waiting = [found["name"] for kind, found in options if found.get("device_required") is False]
+    guests = {
+        found["name"]: [ports[item["tap"]] for item in found["interfaces"] if item["tap"] in ports]
+        for kind, found in options
+        if kind == "kvm_guest"
+    }
+    taps = {item["tap"] for kind, found in options if kind == "kvm_guest" for item in found["interfaces"]}
+    guests.update({name: [ports[name]] for name in waiting if name not in taps})
+    return {"routers": sorted(found["name"] for kind, found in options if kind == "netns_router"), "guests": guests}
 
 
 def _guest_units(node: Node) -> list[str]:

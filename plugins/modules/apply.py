@@ -63,6 +63,14 @@ options:
         O(netvirt.fabric.ovs_bridge#module:fail_mode=secure), and flows for all that it is to forward.
       - When the last rebuild failed, or the node mended itself since the last run, the run says so with a warning.
     type: bool
+  owner_was:
+    description:
+      - The former name of O(owner). The run takes over what bears its mark, as O(adopt) does of all owners, and nothing
+        of others.
+      - With O(purge), what bears its mark and is not in O(resources) is removed. With O(keep), the node forgets what it
+        kept for it.
+      - The default of O(owner) is refused, since it is the mark of what single modules make.
+    type: str
 seealso:
   - module: netvirt.fabric.ovs_bridge
   - module: netvirt.fabric.ovs_port_vlan
@@ -203,7 +211,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._module import (
     summary,
     to_confirm,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import OWNER_WAS, SETTINGS
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 
@@ -217,10 +225,14 @@ def _resources(module: AnsibleModule) -> list[Resource]:
             f"purge would remove what single modules made, which bears the mark {module.params['owner']}, too; "
             "give the list an owner of its own"
         )
+    former = module.params["owner_was"]
+    if former is not None and former in (module.params["owner"], SETTINGS["owner"].default):
+        raise InvalidValue(f"owner_was must be the former name of this list's owner, and {former} is not")
     resources, keep = parse(module.params["resources"]), module.params["keep"]
     if keep is None:
         return [*resources, *_rebuild.with_uplinks(module.params["owner"], resources)]
-    return [*resources, _rebuild.told(module.params["owner"], resources, keep)]
+    forgotten = [_rebuild.told(former, (), False)] if former else []
+    return [*resources, _rebuild.told(module.params["owner"], resources, keep), *forgotten]
 
 
 def _diff(module: AnsibleModule, result: Result) -> dict[str, Any]:
@@ -251,7 +263,7 @@ def main() -> None:
             "resources": {"type": "list", "elements": "dict", "required": True},
             "purge": {"type": "bool", "default": False},
             "keep": {"type": "bool"},
-            **argument_spec(SETTINGS),
+            **argument_spec({**SETTINGS, **OWNER_WAS}),
         },
         supports_check_mode=True,
     )

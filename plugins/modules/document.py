@@ -46,6 +46,11 @@ owner:
   returned: success
   type: str
   sample: fabric
+owner_was:
+  description: The owner that is taken over, empty for none.
+  returned: success
+  type: str
+  sample: ""
 state:
   description: What the document is to be, V(present) or V(absent).
   returned: success

@@ -123,6 +123,20 @@ reservations:
   returned: success
   type: dict
   sample: {blue: 5f0c3a5e1b5d4f6f}
+kept:
+  description: What the node was last told to be and keeps for its next boot, in short, by owner.
+  returned: success
+  type: dict
+  contains:
+    routers:
+      description: The namespaces.
+      type: list
+      elements: str
+    guests:
+      description:
+        - The VLANs of guests by their names. A guest that something else runs is named by its port.
+      type: dict
+  sample: {fabric: {routers: [nv-r1], guests: {vm1: [10]}}}
 kvm:
   description:
     - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.
@@ -181,6 +195,7 @@ def main() -> None:
             "resolvers": _node_facts.resolvers(),
             "guests": _node_facts.guests(node),
             "reservations": _node_facts.reservations(node),
+            "kept": _node_facts.kept(node),
             "datapath_types": [],
             "bridges": {},
         }

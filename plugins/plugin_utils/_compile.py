@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils import (
     _layout,
     _names,
     _nodes,
+    _owners,
     _physical,
     _router,
 )
@@ -139,8 +140,11 @@ def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
         if faults:
             return {"resources": [], "guests": [], "moving": [], "faults": faults}
         resources = [resource for layer in LAYERS for resource in layer(site)]
-        resources += _layout.isolation(document.owner, resources)
+        resources += _layout.isolation(document.origin, resources)
         guests = _layout.guests(site)
+        faults = list(_owners.faults(document, node, fleet.found.facts, resources))
+        if faults:
+            return {"resources": [], "guests": [], "moving": [], "faults": faults}
     resources += _returned_addresses(document, node, fleet.found.facts, resources)
     moving = _guest_places.moving(fleet.left.get(node, ()) if state == "present" else ())
     return {"resources": resources, "guests": guests, "moving": moving, "faults": []}
@@ -187,7 +191,7 @@ def _returned_addresses(
     bridge = ((facts.get(node) or {}).get("bridges") or {}).get(_names.UNDERLAY) or {}
     stays = any(item.get("ovs_bridge", {}).get("name") == _names.UNDERLAY for item in resources)
     addresses = _nodes.global_addresses(facts, node, _names.UNDERLAY)
-    if stays or bridge.get("owner") != document.owner or not bridge["ports"] or not addresses:
+    if stays or not document.owns(bridge.get("owner")) or not bridge["ports"] or not addresses:
         return []
     name = bridge["ports"][0]
     addresses = list(dict.fromkeys([*_nodes.global_addresses(facts, node, name), *addresses]))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _known
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
@@ -17,7 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._read import MODES
 STATES = ("present", "absent")
 PARTS = (
     *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_physical_networks", "fabric_networks"),
-    *("fabric_routers", "fabric_guest_defaults", "fabric_guests"),
+    *("fabric_routers", "fabric_guest_defaults", "fabric_guests", "fabric_owner_was"),
 )
 """The variables that a document consists of."""
 CHECKED = ("fabric", "guest", "hypervisor", "verify")
@@ -40,8 +42,10 @@ class Declaration:
 
     document: dict[str, Any]
     owner: str
+    owner_was: str
     state: str
     timeout: int
+    allow_removal: bool
 
 
 def declaration(variables: Variables) -> Declaration:
@@ -58,7 +62,10 @@ def declaration(variables: Variables) -> Declaration:
         given = {**_known.defaults(mode), **variables.all(f"{mode}_")}
         state = given[f"{mode}_state"] if state == "present" else state
         limited = state == "present" and variables.get("ansible_limit") is not None
-        document = network_document(mode, given, variables.get("ansible_play_hosts_all"), limited)
+        document = {
+            **network_document(mode, given, variables.get("ansible_play_hosts_all"), limited),
+            "fabric_owner_was": document["fabric_owner_was"],
+        }
     if state not in STATES:
         name = f"{mode or 'fabric'}_state"
         raise FabricError([f"{name}: must be {' or '.join(STATES)}, not {_values.shown(state)}"])
@@ -66,4 +73,12 @@ def declaration(variables: Variables) -> Declaration:
         timeout = _values.integer(1, 3600)(values["fabric_timeout"])
     except ValueError as error:
         raise FabricError([f"fabric_timeout: {error}"]) from None
-    return Declaration(document, str(document["fabric_owner"]), state, timeout)
+    former = str(document["fabric_owner_was"] or "")
+    allowed = values["fabric_allow_removal"]
+    if not isinstance(allowed, bool):
+        try:
+            allowed = boolean(allowed)
+        except TypeError:
+            message = f"must be true or false, not {_values.shown(allowed)}"
+            raise FabricError([f"fabric_allow_removal: {message}"]) from None
+    return Declaration(document, str(document["fabric_owner"]), former, state, timeout, allowed)

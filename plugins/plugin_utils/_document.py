@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
     ExternalLeg,
@@ -41,6 +41,16 @@ class Document:
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
     guests: tuple[Guest, ...] = ()
+    owner_was: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The name that MAC addresses, UUIDs and the like follow from. A fabric that is taken over keeps them."""
+        return self.owner_was or self.owner
+
+    def owns(self, owner: Any) -> bool:
+        """Tell whether what bears this owner's mark is the document's, or will be."""
+        return bool(owner) and owner in (self.owner, self.owner_was)
 
     def named_nodes(self) -> Iterator[tuple[str, str]]:
         """Yield (path, node) wherever the document names a node."""

@@ -21,5 +21,5 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Reso
 
 def flow_set(site: Site, bridge: str, name: str, flows: list[str], *feature: str) -> Resource:
     """Return a feature's flows of a bridge; ``name`` is how they are called in results."""
-    cookie = _names.cookie(site.document.owner, *feature)
+    cookie = _names.cookie(site.document.origin, *feature)
     return {"ovs_flow": {"name": name, "bridge": bridge, "cookie": cookie, "flows": flows}}

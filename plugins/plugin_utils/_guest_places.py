@@ -21,7 +21,7 @@ def left(document: Document, facts: _nodes.Facts) -> dict[str, list[Guest]]:
         node: [
             guests[name]
             for name, item in told(node, facts).items()
-            if name in guests and guests[name].node != node and item.get("owner") == document.owner
+            if name in guests and guests[name].node != node and document.owns(item.get("owner"))
         ]
         for node in facts
     }

@@ -179,7 +179,7 @@ def guests(site: Site) -> list[dict[str, Any]]:
     return [
         {
             "name": guest.name,
-            "uuid": _names.guest_uuid(site.document.owner, guest.name),
+            "uuid": _names.guest_uuid(site.document.origin, guest.name),
             **guest.settings,
             "interfaces": [
                 _guest_interface(site, site.document.network(nic.network), _names.tap(guest.name, index))

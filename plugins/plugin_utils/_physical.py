@@ -63,7 +63,7 @@ def _to_linux_bridge(site: Site, physical: PhysicalNetwork, uplink: Uplink, name
     """Return a veth pair. The end in the Linux bridge completes checksums, which the userspace datapath does not."""
     size = mtu(site, physical)
     both: dict[str, Any] = {"up": True, "ipv6": False, **({"mtu": size} if size else {})}
-    mac = _names.mac(site.document.owner, site.node, other)
+    mac = _names.mac(site.document.origin, site.node, other)
     peer = {"name": other, "master": uplink.linux_bridge, "mac": mac, **both, "tx_checksum": False}
     return {"veth_pair": {"name": name, **both, "peer": peer}}
 

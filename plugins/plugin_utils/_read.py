@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.module_utils import _node, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _convert, _mtu, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
@@ -53,15 +53,20 @@ def read_document(variables: Any, faults: Faults) -> Document:
 
 def _document(reader: Reader) -> Document:
     owner = reader.get("fabric_owner", _convert.name, DEFAULT_OWNER)
+    former = reader.get("fabric_owner_was", _convert.name, "")
+    if former and former in (owner, _node.SETTINGS["owner"].default):
+        reason = "fabric_owner itself" if former == owner else "the owner of what single modules make"
+        reader.faults.add("fabric_owner_was", f"must be the owner of another document; {former} is {reason}")
     defaults = reader.child("fabric_guest_defaults", _guest_settings) or {}
     return Document(
         owner=owner,
+        owner_was=former,
         underlay=reader.child("fabric_underlay", _underlay) if reader.raw("fabric_underlay") else None,
         nodes=reader.mapping("fabric_nodes", _node_settings),
         physical_networks=reader.children("fabric_physical_networks", _physical_network),
         networks=reader.children("fabric_networks", _network),
         routers=reader.children("fabric_routers", _router),
-        guests=reader.children("fabric_guests", lambda item: _guest(item, owner, defaults)),
+        guests=reader.children("fabric_guests", lambda item: _guest(item, former or owner, defaults)),
     )
 
 

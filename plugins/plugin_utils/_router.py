@@ -74,7 +74,7 @@ def _leg(site: Site, ends: tuple[str, str], namespace: str, mtu: int | None) -> 
     """
     outer, inner = ends
     both: dict[str, Any] = {"up": True, **({"mtu": mtu} if mtu else {})}
-    mac = _names.mac(site.document.owner, namespace, inner)
+    mac = _names.mac(site.document.origin, namespace, inner)
     peer = {"name": inner, "namespace": namespace, "mac": mac, **both, "tx_checksum": False}
     return {"veth_pair": {"name": outer, **both, "ipv6": False, "peer": peer}}
 
@@ -89,7 +89,7 @@ def _trunk(site: Site, router: Router) -> list[Resource]:
     interfaces: list[Resource] = []
     for network in networks:
         name, mtu = _names.router_leg(network.name)[1], site.mtus.get(network.name)
-        mac = _names.mac(site.document.owner, namespace, name)
+        mac = _names.mac(site.document.origin, namespace, name)
         size = {"mtu": mtu} if mtu else {}
         interfaces.append({"link_vlan": {"name": name, **place, "vlan": network.vlan, "mac": mac, **size}})
     return [pair, *interfaces] if networks else []

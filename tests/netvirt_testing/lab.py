@@ -159,8 +159,12 @@ class Lab:
             self.upstream("ip", "route", "delete", subnet, "via", router)
 
     def playbook(self, path: str | Path, *arguments: str, check: bool = False, timeout: float = 900) -> PlayResult:
-        """Run a playbook (a path relative to the checkout) on the lab; the caller looks at what came out."""
-        command = ["ansible-playbook", "-i", str(self.inventory), str(ROOT / path), *arguments]
+        """Run a playbook (a path relative to the checkout) on the lab; the caller looks at what came out.
+
+        A test that removes something means it, unless its arguments say otherwise.
+        """
+        allowed = ["-e", "fabric_allow_removal=true"]
+        command = ["ansible-playbook", "-i", str(self.inventory), str(ROOT / path), *allowed, *arguments]
         return run_ansible(command + (["--check", "--diff"] if check else []), timeout)
 
     def module(

@@ -95,6 +95,12 @@ class Files:
         """Write the file with the coming commit; directories above it have mode 0755, whatever the umask is."""
         self._writes[path] = File(text, mode)
 
+    def adopt(self, path: str, owner: str) -> None:
+        """Name another owner in a file of ours with the coming commit, if it is there; all else stays as it is."""
+        file = self.read(path)
+        if file is not None and file.owner != owner:
+            self.write(path, _HEADER.sub(header(owner), file.text, count=1), file.mode)
+
     def commit(self) -> None:
         """Write all collected files, or none: each beside its place first, then all moved into place.
 

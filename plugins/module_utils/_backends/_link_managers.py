@@ -94,6 +94,19 @@ class LinkManagers:
             files.remove(MANAGERS[key].path.format(name=name))
         self._tell(told, name, "yes")
 
+    def owner(self, name: str) -> str:
+        """Return the owner that the first of the interface's files names, nothing where there is none."""
+        files = _files.Files()
+        owners = (files.owner(manager.path.format(name=name)) for manager in MANAGERS.values())
+        return next(filter(None, owners), "")
+
+    def adopt(self, name: str, owner: str) -> None:
+        """Name another owner in the interface's files at once."""
+        files = _files.Files()
+        for manager in MANAGERS.values():
+            files.adopt(manager.path.format(name=name), owner)
+        files.commit()
+
     def owned(self, owner: str) -> list[str]:
         """Return the interfaces of which a file with this owner's mark tells."""
         files, result = _files.Files(), set()

@@ -87,6 +87,11 @@ class Link:
     isolated: bool = False  # as a port of a Linux bridge
     data: Mapping[str, Any] = field(default_factory=dict)  # the attributes of OF_KIND that the kernel shows
 
+    @property
+    def owner(self) -> str:
+        """The owner whose mark the link bears, nothing for one without."""
+        return self.alias[len(MARK) :] if self.alias.startswith(MARK) else ""
+
     def made_by(self, owner: str) -> bool:
         """Tell whether the link bears the owner's mark."""
         return self.alias == MARK + owner or self.unfinished(owner)

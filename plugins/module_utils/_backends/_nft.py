@@ -73,6 +73,11 @@ class Nft:
         table = {"table": {"family": family, "name": name}}
         self._commands[namespace].extend({"add": item} for item in (table, *items))
 
+    def renew(self, namespace: Optional[str], chain: Item, rules: list[Item]) -> None:
+        """Let a chain, given by family, table and name, hold exactly these rules after the coming commit."""
+        commands = self._commands.setdefault(namespace, [])
+        commands.extend(({"flush": {"chain": chain}}, *({"add": rule} for rule in rules)))
+
     def delete(self, namespace: Optional[str], family: str, name: str) -> None:
         """Remove the table with the coming commit, whether it is there or not."""
         table = {"table": {"family": family, "name": name}}

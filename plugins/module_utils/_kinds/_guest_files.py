@@ -139,6 +139,13 @@ def render(spec: Spec, owner: str) -> dict[str, str]:
     return {short: _files.header(owner) + text for short, text in texts.items()}
 
 
+def of_owner(text: str, name: str, former: str, owner: str) -> str:
+    """Return the text of a file of a guest with another owner, in the two places that ``render`` names it."""
+    for line in ("Description=Guest {name} of {owner}\n", _files.header("{owner}")):
+        text = text.replace(line.format(name=name, owner=former), line.format(name=name, owner=owner), 1)
+    return text
+
+
 def parse_options(text: str) -> Any:
     """Return what the options' file holds below its header; raises ValueError when that is no JSON."""
     return json.loads(text.partition("\n")[2])

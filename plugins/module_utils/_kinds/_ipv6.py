@@ -99,6 +99,19 @@ def give_back(node: Node, name: str) -> None:
     _write_record(node, name, None)
 
 
+def adopt(node: Node, names: Iterable[str]) -> None:
+    """Write this run's owner into the records of devices, with the coming transaction."""
+    keys = {_RECORD + name for name in names}
+
+    def change(batch: _ovsdb.Batch) -> None:
+        ids = dict(batch.root.external_ids)
+        taken = dict.fromkeys(keys & ids.keys(), node.settings.owner)
+        if taken:
+            batch.root.external_ids = {**ids, **taken}
+
+    node.ovsdb.change(change)
+
+
 def _owner(node: Node, name: str) -> Optional[str]:
     owner: Optional[str] = node.ovsdb.root.external_ids.get(_RECORD + name)
     return owner

@@ -167,11 +167,27 @@ def owned(node: Node, owner: str, kind: str) -> Iterable[Spec]:
                 yield {"name": link.name, "namespace": namespace, "state": "absent"}
 
 
+def is_ours(node: Node, link: _netlink_model.Link) -> bool:
+    """Tell whether a link bears this run's mark, or one that the run takes over."""
+    return link.made_by(node.settings.owner) or node.takes(link.owner)
+
+
+def owner_of(node: Node, want: Spec) -> str:
+    """Return the owner of the link that is meant."""
+    link = node.netlink.link(*place(want))
+    return link.owner if link is not None else ""
+
+
+def adopt(node: Node, want: Spec) -> None:
+    """Mark the link that is meant."""
+    node.netlink.set_link(*place(want), **mark(node))
+
+
 def strangers(node: Node, want: Spec) -> Iterable[str]:
     """Return the VLAN interfaces of others that are on a link."""
     for namespace, links in node.netlink.everywhere():
         for link in links.values():
-            if link.kind != "vlan" or link.made_by(node.settings.owner):
+            if link.kind != "vlan" or is_ours(node, link):
                 continue
             parent = node.netlink.peer(namespace, link, want["namespace"])
             if parent is not None and (parent[0], parent[1].name) == place(want):

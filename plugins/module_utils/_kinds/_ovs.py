@@ -61,6 +61,24 @@ def owned_rows(node: Node, table: str, owner: str) -> list[_ovsdb.Row]:
     return [row for row in rows if row.external_ids.get(OWNER_KEY) == owner]
 
 
+def owner_of(*rows: Optional[_ovsdb.Row]) -> str:
+    """Return the owner whose mark the first row bears that has one."""
+    return next(filter(None, (row.external_ids.get(OWNER_KEY, "") for row in rows if row is not None)), "")
+
+
+def adopt(node: Node, places: Iterable[tuple[str, str]]) -> None:
+    """Replace the marks of rows, given by table and name, with the coming transaction; others get none."""
+    rows = list(places)
+
+    def change(batch: _ovsdb.Batch) -> None:
+        for table, name in rows:
+            row = batch.find(table, name)
+            if row is not None and OWNER_KEY in row.external_ids:
+                row.external_ids = {**row.external_ids, OWNER_KEY: node.settings.owner}
+
+    node.ovsdb.change(change)
+
+
 def is_tunnel(port: _ovsdb.Row) -> bool:
     """Tell whether a port is for the kind ``ovs_tunnel``."""
     return MESH_KEY in port.external_ids or any("remote_ip" in interface.options for interface in port.interfaces)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 MARK = "netvirt.fabric"
@@ -43,6 +44,13 @@ def owner(items: list[_nft.Item]) -> Optional[str]:
         if rule.get("chain") == MARK and comment.startswith(_OWNER):
             return str(comment[len(_OWNER) :])
     return None
+
+
+def adopt(node: Node, namespace: Optional[str], family: str, table: str) -> None:
+    """Mark a table for this run's owner, if it is there."""
+    if node.nft.table(namespace, family, table) is not None:
+        chain, *rules = mark({"family": family, "table": table}, node.settings.owner)
+        node.nft.renew(namespace, chain["chain"], rules)
 
 
 def match(operator: str, left: Any, right: Any) -> _nft.Item:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -99,7 +98,7 @@ def outdated(name: str) -> str:
 def render(name: str, resources: list[Any], settings: _node.Settings) -> dict[str, _files.File]:
     """Return the files by their short names. Only root may read the list."""
     places = paths(name)
-    told = {"resources": resources, "settings": dataclasses.asdict(settings)}
+    told = {"resources": resources, "settings": settings.lasting()}
     texts = {
         "list": json.dumps(told, indent=1, sort_keys=True) + "\n",
         "program": _program.archive(_boot.__name__),

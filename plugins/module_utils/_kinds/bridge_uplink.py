@@ -138,6 +138,21 @@ class BridgeUplink(_engine.Kind):
         for address in addresses:
             yield f"{address.cidr} is on {want['name']} again; something else on the node configures it"
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner for whom the NIC was moved."""
+        return str((_uplink_layout.read_kept(node.files, want["name"]) or {}).get("owner", ""))
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark what is kept, the port, and what the network managers were told."""
+        name, owner = want["name"], node.settings.owner
+        kept = _uplink_layout.read_kept(node.files, name)
+        if kept is not None:
+            _uplink_layout.write_kept(name, {**kept, "owner": owner}, owner)
+        if _ovs_interface(node, name) is not None:
+            _ovs.adopt(node, [("Port", name)])
+        node.link_managers.adopt(name, owner)
+        node.files.forget()
+
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the NICs that were moved for this owner."""
         for name in _moved():

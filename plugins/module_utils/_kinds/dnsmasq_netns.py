@@ -190,6 +190,16 @@ class DnsmasqNetns(_engine.Kind):
             if _owner(node, name) == owner:
                 yield {"name": name, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the files name."""
+        return _owner(node, want["name"]) or ""
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Write the owner into the files; the service need not know."""
+        for path in files.paths(want["name"]).values():
+            node.files.adopt(path, node.settings.owner)
+        node.systemd.reread()
+
 
 def _owner(node: Node, name: str) -> Optional[str]:
     """Return the owner that the files name."""

@@ -147,6 +147,14 @@ class LinkBond(_engine.Kind):
         """Return the marked bonds."""
         return _link.owned(node, owner, "bond")
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that its alias names."""
+        return _link.owner_of(node, want)
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark it."""
+        _link.adopt(node, want)
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the VLAN interfaces of others that are on it; its members lose nothing."""
         return _link.strangers(node, want)

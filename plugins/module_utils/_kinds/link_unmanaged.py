@@ -58,6 +58,14 @@ class LinkUnmanaged(_engine.Kind):
             deed = f"have the host's network manager let go of {name}, which loses its addresses"
             yield _carrier.Disturbance(name, deed, layer3=True)
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the files name."""
+        return node.link_managers.owner(want["name"])
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Write the owner into the files; the managers need not know."""
+        node.link_managers.adopt(want["name"], node.settings.owner)
+
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the interfaces that are told of with the owner's mark, less those that bridge_uplink sees to."""
         for name in node.link_managers.owned(owner):

@@ -125,6 +125,14 @@ class LinkVlan(_engine.Kind):
         """Return the marked interfaces."""
         return _link.owned(node, owner, "vlan")
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that its alias names."""
+        return _link.owner_of(node, want)
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark it."""
+        _link.adopt(node, want)
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the VLAN interfaces of others that are on it."""
         return _link.strangers(node, want)
@@ -144,7 +152,7 @@ def _parent_link(node: Node, spec: Spec) -> Optional[_netlink_model.Link]:
 
 def _require_ours(node: Node, want: Spec) -> None:
     link = cast(_netlink_model.Link, node.netlink.link(*_link.place(want)))  # it was observed
-    if not link.made_by(node.settings.owner):
+    if not _link.is_ours(node, link):
         raise _errors.Conflict(
             f"it is another VLAN or has another parent, and was not made by the owner {node.settings.owner}; "
             f"remove it first: ip link delete {link.name}"

@@ -129,11 +129,19 @@ class LinuxBridge(_engine.Kind):
         """Return the marked bridges."""
         return _link.owned(node, owner, "bridge")
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that its alias names."""
+        return _link.owner_of(node, want)
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark it."""
+        _link.adopt(node, want)
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports that others made and put there, and the VLAN interfaces of others; a NIC loses nothing."""
         yield from _link.strangers(node, want)
         for link in node.netlink.links(want["namespace"]).values():
-            if link.master == want["name"] and link.kind and not link.made_by(node.settings.owner):
+            if link.master == want["name"] and link.kind and not _link.is_ours(node, link):
                 yield link.name
 
 

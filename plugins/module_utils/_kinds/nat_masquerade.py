@@ -119,6 +119,18 @@ class NatMasquerade(_engine.Kind):
                 if name and own_table.owner(items) == owner:
                     yield {"name": name, "namespace": namespace, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the table's mark names."""
+        return own_table.owner(node.nft.table(*_place(want)) or []) or ""
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark the table."""
+        own_table.adopt(node, *_place(want))
+
+
+def _place(want: Spec) -> tuple[Optional[str], str, str]:
+    return want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"])
+
 
 def _strict(have: Optional[Spec], desired: Spec) -> Spec:
     """Return the translation under which nothing leaves that would not leave under both."""

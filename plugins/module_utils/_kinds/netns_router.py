@@ -192,15 +192,21 @@ class NetnsRouter(_engine.Kind):
             if namespace is not None and "lo" in links and links["lo"].alias == _netlink_model.MARK + owner:
                 yield {"name": namespace, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the alias of lo names."""
+        link = node.netlink.link(want["name"], "lo")
+        return link.owner if link is not None else ""
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark lo."""
+        node.netlink.set_link(want["name"], "lo", alias=_netlink_model.MARK + node.settings.owner)
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the virtual interfaces of others, which would go with the namespace; physical ones come back."""
-        ports = {row.name for row in _ovs.owned_rows(node, "Port", node.settings.owner)}
+        owners = filter(None, (node.settings.owner, node.settings.owner_was))
+        ports = {row.name for owner in owners for row in _ovs.owned_rows(node, "Port", owner)}
         for name, link in node.netlink.links(want["name"]).items():
-            if (
-                link.kind
-                and name not in ports | _netlink_model.FALLBACK
-                and link.alias != _netlink_model.MARK + node.settings.owner
-            ):
+            if link.kind and name not in ports | _netlink_model.FALLBACK and not node.ours(link.owner):
                 yield f"interface {name}"
 
 

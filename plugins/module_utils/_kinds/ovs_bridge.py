@@ -212,6 +212,15 @@ class OvsBridge(_engine.Kind):
         for row in (*_ovs.owned_rows(node, "Bridge", owner), *fakes):
             yield {"name": row.name, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner of the bridge, or of the port that makes a fake one."""
+        bridge = node.ovsdb.find("Bridge", want["name"])
+        return _ovs.owner_of(bridge if bridge is not None else _ovs.fake_bridge(node, want["name"]))
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark the bridge and the port of its name."""
+        _ovs.adopt(node, [("Bridge", want["name"]), ("Port", want["name"])])
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports of others, which would go with the bridge."""
         bridge = node.ovsdb.find("Bridge", want["name"])
@@ -220,7 +229,7 @@ class OvsBridge(_engine.Kind):
         if fake is not None:
             ports = _followers(node.ovsdb.bridge_of(fake.name), _ovs.optional(fake.tag, 0), _declared_ports(node))
         for port in ports:
-            ours = port.external_ids.get(_ovs.OWNER_KEY) == node.settings.owner
+            ours = node.ours(_ovs.owner_of(port))
             if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
                 yield f"port {port.name}"
 

@@ -130,6 +130,14 @@ class OvsFlow(_engine.Kind):
                 if key.startswith(_RECORD) and value == owner:
                     yield {"bridge": row.name, "cookie": key[len(_RECORD) :], "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the bridge records for the cookie."""
+        return _owner(node.ovsdb.find("Bridge", want["bridge"]), want["cookie"]) or ""
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Record this run's owner."""
+        node.ovsdb.change(partial(_record, want["bridge"], want["cookie"], node.settings.owner))
+
 
 def _owner(bridge: Optional[_ovsdb.Row], cookie: str) -> Optional[str]:
     """Return the recorded owner of a set."""

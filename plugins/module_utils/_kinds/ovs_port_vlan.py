@@ -190,6 +190,17 @@ class OvsPortVlan(_engine.Kind):
             if whose == owner:
                 yield {"name": name, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner of the port, or of what is left of one."""
+        port = node.ovsdb.find("Port", want["name"])
+        return _ovs.owner_of(port) if port is not None else _ipv6.left_behind(node).get(want["name"], "")
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark the port, and the records of its devices' IPv6."""
+        _ovs.adopt(node, [("Port", want["name"])])
+        port = node.ovsdb.find("Port", want["name"])
+        _ipv6.adopt(node, [row.name for row in port.interfaces] if port is not None else [])
+
 
 def _devices(spec: Optional[Spec]) -> set[str]:
     return {item["name"] for item in (spec or {}).get("interfaces", [spec] if spec else [])}

@@ -195,10 +195,19 @@ class OvsTunnel(_engine.Kind):
         for name in sorted({row.external_ids.get(_ovs.MESH_KEY, row.name) for row in rows}):
             yield {"name": name, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner of the port, of a mesh another's before this run's."""
+        owners = {_ovs.owner_of(row) for row in _ports(node, want["name"]).values()}
+        return min(owners, key=lambda owner: (owner in ("", node.settings.owner), owner), default="")
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark all of its ports."""
+        _ovs.adopt(node, [("Port", name) for name in _ports(node, want["name"])])
+
     def strangers(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports that somebody else has put into the mesh."""
         for name, row in _ports(node, want["name"]).items():
-            if row.external_ids.get(_ovs.OWNER_KEY) != node.settings.owner:
+            if not node.ours(_ovs.owner_of(row)):
                 yield f"port {name}"
 
 

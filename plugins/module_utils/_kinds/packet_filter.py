@@ -199,6 +199,17 @@ class PacketFilter(_engine.Kind):
             for name in sorted(found - {""}):
                 yield {"name": name, "namespace": namespace, "state": "absent"}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner that the first of its tables names."""
+        name = drop_table.table_name(want["name"])
+        tables = (node.nft.table(want["namespace"], family, name) for family in drop_table.FAMILIES)
+        return next(filter(None, (own_table.owner(items or []) for items in tables)), "")
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark its tables."""
+        for family in drop_table.FAMILIES:
+            own_table.adopt(node, want["namespace"], family, drop_table.table_name(want["name"]))
+
 
 def _guard_is_left(node: Node, namespace: Optional[str]) -> bool:
     """Tell whether a namespace forwards marked packets only, and no filter of ours marks any."""

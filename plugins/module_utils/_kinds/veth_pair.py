@@ -182,6 +182,22 @@ class VethPair(_engine.Kind):
                     yield {"name": link.name, "namespace": namespace, "state": "absent"}
                 known |= {(namespace, link.name), *([other.place] if other else [])}
 
+    def owner_of(self, node: Node, want: Spec) -> str:
+        """Return the owner of the pair, another one's before this run's where a run was cut off between the ends."""
+        owners = {end.link.owner for end in _ends(node, want)}
+        return min(owners, key=lambda owner: (owner in ("", node.settings.owner), owner), default="")
+
+    def adopt(self, node: Node, want: Spec) -> None:
+        """Mark both ends."""
+        for end in _ends(node, want):
+            node.netlink.set_link(*end.place, **_mark(node))
+
+
+def _ends(node: Node, want: Spec) -> list[End]:
+    """Return the ends that are there."""
+    pair = _find(node, want)
+    return [end for end in (pair.near, pair.far) if end is not None] if pair is not None else []
+
 
 def _loses_its_namespace(node: Node, have: Spec) -> bool:
     """Tell whether this run removes a namespace that an end is in, and thereby the pair."""
@@ -218,7 +234,7 @@ def _find(node: Node, want: Spec) -> Optional[Pair]:
             )
         return Pair(End(want["namespace"], near), _other_end(node, want["namespace"], near, peer["namespace"]))
     far = node.netlink.link(peer["namespace"], peer["name"]) if "name" in peer else None
-    if far is None or far.kind != "veth" or not far.made_by(node.settings.owner):
+    if far is None or far.kind != "veth" or not _link.is_ours(node, far):
         return None
     other = _other_end(node, peer["namespace"], far, want["namespace"])
     if other is not None and node.declared("veth_pair", other.link.name, other.namespace) is not None:
@@ -316,7 +332,7 @@ def _require_ours_unless_in_place(node: Node, pair: Pair, want: Spec) -> None:
             if declared is not None and end.place != _place(want):
                 raise _errors.Conflict(f"its other end is {_called(end.place)}, which is declared as a pair of its own")
     known = cast(End, pair.near or pair.far)
-    if not known.link.made_by(node.settings.owner):
+    if not _link.is_ours(node, known.link):
         peer = f"is {_called(pair.far.place)}" if pair.far else "is in a namespace without a name"
         raise _errors.Conflict(
             f"its peer {peer}, not {_called(_place(want['peer']))}, and the pair was not made by the owner "

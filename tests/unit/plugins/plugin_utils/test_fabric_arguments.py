@@ -13,7 +13,7 @@ from fabric_samples import ROOT, changed, facts_of, faults_of
 from ansible_collections.netvirt.fabric.plugins.plugin_utils import _read
 
 SPEC = yaml.safe_load((ROOT / "roles/fabric/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests"}
+NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests", "fabric_allow_removal"}
 VALUES = {"bool": True, "int": 1, "str": "x", "raw": "x", "list": [], "dict": {}}
 
 
