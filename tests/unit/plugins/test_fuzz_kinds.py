@@ -143,10 +143,12 @@ def dnsmasq(want: Spec) -> None:
     assert not any(
         re.search(r'["\\#]|[^ -~]', line)
         for short in lines
-        if short not in ("unit", "options.json")
+        if short not in ("unit", "program", "options.json")
         for line in lines[short]
     )
-    plain = dnsmasq_files.render({**spec, "name": "N", "namespace": "NS"}, "own", "dnsmasq")["unit"]
+    others = dnsmasq_files.render({**spec, "name": "N", "namespace": "NS"}, "own", "dnsmasq")
+    assert texts.get("program") == others.get("program"), "no option has a part in the program"
+    plain = others["unit"]
     assert texts["unit"].replace(f"/netns/{spec['namespace']}", "/netns/NS").count("\n") == plain.count("\n")
     unit_lines(texts["unit"])
 
