@@ -28,7 +28,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import (
     _registry,
     _triggers,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 TRY_SECONDS = 60.0
@@ -41,6 +41,7 @@ _QUIET_SECONDS = 4.0  # without anything that concerns us, after which this ends
 _HOLD_PAUSE_SECONDS = 5.0
 _PAUSE_SECONDS = (1.0, 30.0)  # after a look that mended something, the longer the more of them come one after the other
 _RETRY_SECONDS = (0.5, 5.0)
+_SYSTEMD_SECONDS = 30
 _LINES = 40  # of a mending that are said
 
 
@@ -49,14 +50,16 @@ class _Unusable(_errors.NetvirtError):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Rebuild, or with ``--check`` print as JSON what would be done; return the exit status."""
-    check = list(arguments[:1]) == ["--check"]
-    if len(arguments) != 1 + check:
+    """Rebuild; return the exit status. ``--check`` prints as JSON what would be done, ``--ended`` is for the unit."""
+    option = arguments[0] if len(arguments) == 2 else ""
+    if not arguments or option not in ("", "--check", "--ended"):
         sys.stderr.write(f"usage: {sys.argv[0]} [--check] FILE\n")
         return 2
     try:
-        if check:
+        if option == "--check":
             sys.stdout.write(json.dumps(_converge(arguments[-1], True), indent=1) + "\n")
+        elif option == "--ended":
+            _Rebuild(arguments[-1]).look_back()
         else:
             _Rebuild(arguments[-1]).run()
     except _errors.NetvirtError as error:
@@ -91,6 +94,14 @@ class _Rebuild:
             if event is None and left <= 0:
                 return
             reason = event or first
+
+    def look_back(self) -> None:
+        """Have the unit started once more where Open vSwitch was started while it ended by itself.
+
+        systemd passes over a change of the pid file as long as the unit is active, also after the last look.
+        """
+        if os.environ.get("EXIT_CODE") == "exited" and self.triggers.first() == _triggers.SWITCH:
+            _systemd.Systemd(_SYSTEMD_SECONDS).start_soon(_mended.unit(self.stem))
 
     def _look(self, reason: str) -> bool:
         """Bring the node to what it was told, and tell whether anything had to be done for that."""

@@ -32,6 +32,11 @@ def stem(name: str) -> str:
         return f"{re.sub('[^A-Za-z0-9_.-]', '-', name)[:39]}-{digest}"
 
 
+def unit(stem: str) -> str:
+    """Return the name of the unit that rebuilds what an owner has told."""
+    return f"netvirt-rebuild-{stem}.service"
+
+
 def undone_path(stem: str) -> str:
     """Return the file that is there while a move of an uplink, wanted by the last run, is undone.
 

@@ -215,6 +215,26 @@ def test_a_killed_one_goes_on() -> None:
     assert wait_for(lambda: len(tables()) == 2, 2 * SECONDS)
 
 
+def test_a_start_of_open_vswitch_while_the_unit_ends_is_not_missed() -> None:
+    """systemd passes it over then. Here nobody hears of it, and the test does what the unit does when it has ended."""
+    assert wait_for(settled, 60)
+    assert f"--ended {PATHS['list']}" in PATHS["unit"].read_text(encoding="utf-8")
+    ended = ["/usr/bin/python3", "-I", str(PATHS["program"]), "--ended", str(PATHS["list"])]
+    hearing = UNIT.replace(".service", ".path")
+    output("systemctl", "stop", hearing)
+    try:
+        subprocess.run(ended, check=True, env={**os.environ, "EXIT_CODE": "exited"})
+        assert show("ActiveState") == "inactive", "nothing was started"
+        output("systemctl", "restart", "openvswitch-switch")
+        subprocess.run(ended, check=True, env={**os.environ, "EXIT_CODE": "killed"})
+        time.sleep(1)
+        assert show("ActiveState") == "inactive", "somebody stopped it"
+        subprocess.run(ended, check=True, env={**os.environ, "EXIT_CODE": "exited"})
+        assert wait_for(lambda: pings("nvtk1", "nvtk2"), 2 * SECONDS)
+    finally:
+        output("systemctl", "start", hearing)
+
+
 def test_a_stopped_open_vswitch_is_left_alone() -> None:
     before = looks()
     output("systemctl", "stop", "openvswitch-switch")

@@ -142,6 +142,10 @@ class Systemd:
         except (KeyError, RecursionError, TypeError, ValueError):
             return ""
 
+    def start_soon(self, unit: str) -> None:
+        """Have a unit start as soon as it can, and wait for nothing."""
+        self._run("start", "--no-block", unit)
+
     def run_detached(self, unit: str, description: str, argv: list[str]) -> None:
         """Start a program at once as a transient unit, which systemd starts again for as long as it fails."""
         if not os.path.isdir("/run/systemd/system"):

@@ -26,6 +26,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart={python} -I {program} {list}
+ExecStopPost=-{python} -I {program} --ended {list}
 TimeoutStartSec=5min
 Restart=on-abnormal
 RestartSec=1
@@ -71,7 +72,7 @@ WantedBy=paths.target
 
 def unit(name: str) -> str:
     """Return the name of the unit."""
-    return f"netvirt-rebuild-{_mended.stem(name)}.service"
+    return _mended.unit(_mended.stem(name))
 
 
 def triggers(name: str) -> list[str]:
