@@ -196,10 +196,9 @@ def _names(document: Document, leg: Leg, legs: Sequence[Leg], outside: Outside) 
     ):
         return
     others = [item for item in legs if item.network == network and item.guest != leg.guest]
-    named = next((item for item in others if any(address.version == 4 for address in item.nic.addresses())), None)
+    named = [(item.guest, str(found)) for item in others for found in item.nic.addresses() if found.version == 4]
     if named and not dhcp.dns_servers:
-        address = str(next(item for item in named.nic.addresses() if item.version == 4))
-        yield _resolved(leg, named.guest, address, outside.resolve)
+        yield _resolved(leg, *named[0], outside.resolve)
     router = document.router(network.router)
     if outside.name and (dhcp.dns_servers or dhcp.dns_forwarders or (router and router.external)):
         yield _resolved(leg, outside.name, "", outside.resolve)

@@ -43,6 +43,8 @@ def neighbour() -> Iterator[None]:
         ip("address", "add", "fd98:7::9/64", "dev", "nb", "nodad", namespace=NEIGHBOUR)
         yield
     finally:
+        # A namespace that is deleted loses its links some time later, but a link takes its peer along at once.
+        subprocess.run(["ip", "link", "delete", "nvtnb0"], capture_output=True, check=False)
         for words in (["netns", "delete", ROUTER], ["netns", "delete", NEIGHBOUR], ["link", "delete", "nvtbr"]):
             subprocess.run(["ip", *words], capture_output=True, check=False)
         subprocess.run(["ip", "link", "delete", "nvtleg"], capture_output=True, check=False)

@@ -58,7 +58,14 @@ TAKEN: list[list[dict[str, Any]]] = [
     [{"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}}, {"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE}}],
     [
         {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}},
-        {"ovs_port_vlan": {"name": "bond0", "bridge": BRIDGE, "interfaces": [{"name": NIC}, {"name": "eth9"}]}},
+        {
+            "ovs_port_vlan": {
+                "name": "bond0",
+                "bridge": BRIDGE,
+                "interfaces": [{"name": NIC}, {"name": "eth9"}],
+                "device_required": False,
+            }
+        },
     ],
     [{"veth_pair": {"name": NIC, "state": "absent"}}],
     [{"packet_filter": {"isolated_interfaces": [NIC]}}],

@@ -112,6 +112,9 @@ def test_its_process_changes_nothing_of_the_router(instance: Object, ranges: lis
         ["tcpdump", "-c", "1", "-i", "d0"],
         [sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)"],
     ]
+    deadline = time.monotonic() + 10
+    while " tentative" in inside(SERVER, "ip", "address") and time.monotonic() < deadline:
+        time.sleep(0.1)
     before = [inside(SERVER, *argv) for argv in (["nft", "list", "ruleset"], ["ip", "address"], ["ip", "route"])]
     try:
         assert as_dnsmasq("id", "-un").stdout == "dnsmasq\n"
