@@ -120,9 +120,10 @@ def reservations(node: Node) -> dict[str, str]:
 
 
 def kept(node: Node) -> dict[str, dict[str, Any]]:
-    """Return by owner what the node was last told to be: the ``routers``, which are namespaces, and the ``guests``.
+    """Return by owner what the node was last told to be: ``routers``, which are namespaces, ``guests``, ``addresses``.
 
-    Guests have the VLANs of their ports. One that something else runs is known by the names of its ports.
+    Guests have the VLANs of their ports. One that something else runs is known by the names of its ports. The
+    addresses are those of the node's own interfaces, by name.
     """
     result = {}
     for name in node.files.names(_rebuild_files.LIST_DIRECTORY):
@@ -144,7 +145,15 @@ def _told(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     taps = {item["tap"] for kind, found in options if kind == "kvm_guest" for item in found["interfaces"]}
     guests.update({name: [ports[name]] for name in waiting if name not in taps})
-    return {"routers": sorted(found["name"] for kind, found in options if kind == "netns_router"), "guests": guests}
+    return {
+        "routers": sorted(found["name"] for kind, found in options if kind == "netns_router"),
+        "guests": guests,
+        "addresses": {
+            found["name"]: found["addresses"]
+            for kind, found in options
+            if kind == "ip_interface" and found.get("addresses") and not found.get("namespace")
+        },
+    }
 
 
 def _guest_units(node: Node) -> list[str]:

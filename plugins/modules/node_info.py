@@ -136,7 +136,10 @@ kept:
       description:
         - The VLANs of guests by their names. A guest that something else runs is named by its port.
       type: dict
-  sample: {fabric: {routers: [nv-r1], guests: {vm1: [10]}}}
+    addresses:
+      description: The addresses of its own interfaces by name.
+      type: dict
+  sample: {fabric: {routers: [nv-r1], guests: {vm1: [10]}, addresses: {br-phy: [192.0.2.1/24]}}}
 kvm:
   description:
     - Whether there is KVM. It may still boot no guest, which the role P(netvirt.fabric.guest#role) finds out.

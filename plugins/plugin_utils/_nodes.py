@@ -231,12 +231,27 @@ def global_addresses(facts: Facts, node: str, interface: str) -> list[Interface]
 
 
 def _underlay_addresses(document: Document, node: str, facts: Facts) -> tuple[Interface, ...]:
-    """Return all underlay addresses: the pinned one, and those of the interface, or of br-phy that took them."""
+    """Return all underlay addresses: the pinned one, and those of the interface, or of br-phy that took them.
+
+    After a boot whose rebuild has failed, nobody has them: the host's network managers leave the interface alone.
+    """
     pinned = settings_of(document, node).underlay_address
     names = (underlay_interface(document, node), _names.UNDERLAY)
     found = [address for name in names for address in global_addresses(facts, node, name)]
     found += [pinned] if pinned else []
+    found = found or _kept_addresses(document, node, facts)
     return tuple(sorted(dict.fromkeys(found), key=lambda address: (address.version, address)))
+
+
+def _kept_addresses(document: Document, node: str, facts: Facts) -> list[Interface]:
+    """Return the addresses of br-phy that the node was last told; nothing of what has another form."""
+    kept = (facts.get(node) or {}).get("kept")
+    told = [item for owner, item in kept.items() if document.owns(owner)] if isinstance(kept, dict) else []
+    found = []
+    for item in told:
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            found += [ipaddress.ip_interface(str(text)) for text in item["addresses"][_names.UNDERLAY]]
+    return [address for address in found if not address.ip.is_link_local]
 
 
 def _underlay_address(document: Document, node: str, facts: Facts, faults: Faults) -> Optional[Interface]:

@@ -11,6 +11,13 @@ from pathlib import Path
 
 from netlink_node import clean, ip, namespaces
 
+_FILES = {
+    "/var/lib/netvirt": "uplinks/*",
+    "/etc/systemd/network": "00-netvirt-*",
+    "/etc/NetworkManager/conf.d": "netvirt-*",
+    "/etc/network/interfaces.d": "netvirt-*",
+}
+
 
 def _run(*argv: str) -> None:
     subprocess.run(argv, check=True, capture_output=True, timeout=30)
@@ -43,8 +50,9 @@ def remove(kept: set[str]) -> None:
         subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
     for name in _links() - kept:
         ip("link", "delete", name, check=False)
-    for path in Path("/var/lib/netvirt").glob("uplinks/*"):
-        path.unlink()
+    for directory, pattern in _FILES.items():
+        for path in Path(directory).glob(pattern):
+            path.unlink()
     clean()
 
 

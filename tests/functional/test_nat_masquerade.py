@@ -291,7 +291,10 @@ def test_before_fed_back_restores(nat: Object) -> None:
 def test_owner_is_kept_and_marked(nat: Object) -> None:
     apply([{"nat_masquerade": {"namespace": ROUTER, "sources": [INNER]}}], owner="first")
     assert 'comment "owner first"' in inside(ROUTER, "nft", "list", "ruleset")
-    apply([{"nat_masquerade": {"namespace": ROUTER, "sources": [INNER6]}}], owner="second")
+    with pytest.raises(
+        Conflict, match="nat_masquerade nat in namespace nvtr belongs to the owner first, and this run is"
+    ):
+        apply([{"nat_masquerade": {"namespace": ROUTER, "sources": [INNER6]}}], owner="second")
     assert 'comment "owner first"' in inside(ROUTER, "nft", "list", "ruleset")
 
 

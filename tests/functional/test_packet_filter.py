@@ -204,9 +204,12 @@ def test_a_table_of_others_with_our_name_is_a_conflict(item: Object, table: str)
 
 
 def test_the_first_owner_stays(item: Object) -> None:
-    for owner, interfaces in (("first", ["a"]), ("second", ["b"])):
-        apply([{"packet_filter": {"namespace": ROUTER, "isolated_interfaces": interfaces}}], owner=owner)
-        assert inside(ROUTER, "nft", "list", "ruleset").count('comment "owner first"') == 2
+    apply([{"packet_filter": {"namespace": ROUTER, "isolated_interfaces": ["a"]}}], owner="first")
+    before = inside(ROUTER, "nft", "list", "ruleset")
+    assert before.count('comment "owner first"') == 2
+    with pytest.raises(Conflict, match="belongs to the owner first, and this run is of the owner second"):
+        apply([{"packet_filter": {"namespace": ROUTER, "isolated_interfaces": ["b"]}}], owner="second")
+    assert inside(ROUTER, "nft", "list", "ruleset") == before
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,17 @@ def test_nodes_of_one_fabric_talk_one_ip_version() -> None:
     )
 
 
+def test_the_underlay_address_is_known_after_a_boot_whose_rebuild_failed() -> None:
+    """Network managers leave the interface alone, so that nobody has the address that br-phy had."""
+    expected = named(build(sample(), "compute1"), "ip_interface", "br-phy")["addresses"]
+    facts = with_interface("eth1", addresses=[])
+    facts["compute1"]["kept"] = {"fabric": {"addresses": {"br-phy": expected}}}
+    assert named(build(sample(), "compute1", facts), "ip_interface", "br-phy")["addresses"] == expected
+    for kept in (None, 1, {"fabric": 1}, {"fabric": {"addresses": {"br-phy": ["x", None]}}}, {"other": facts}):
+        facts["compute1"]["kept"] = kept
+        assert any("is not known" in fault for fault in faults_of(sample(), facts=facts))
+
+
 def test_a_node_that_could_not_be_asked_is_named() -> None:
     facts = facts_of(NODES)
     del facts["compute2"]
