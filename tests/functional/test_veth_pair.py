@@ -289,7 +289,7 @@ def test_pair_of_somebody_else_is_neither_renamed_nor_moved() -> None:
     refused(Conflict, "its peer is nvtother, not nvt1 in namespace nvtb, and the pair was not made by", pair())
     settled(pair({"name": "nvtother", "namespace": None}, up=False))
     ip("link", "set", "nvt0", "alias", "netvirt:another")
-    refused(Conflict, "was not made by the owner netvirt", pair())
+    refused(Conflict, "belongs to the owner another, and this run is of the owner netvirt", pair())
 
 
 def test_name_of_the_peer_taken_by_something_else() -> None:
