@@ -19,7 +19,8 @@ def unreserved(document: Document, node: str, facts: _nodes.Facts, running: Coll
 
     ``running`` are the hosts of the run. A server whose node does not answer is no reason to stop.
     """
-    there = _guest_places.told(node, facts)
+    # Where only a disk is left, no guest is, and what it had by DHCP is no matter.
+    there = [name for name, item in _guest_places.told(node, facts).items() if item.get("owner")]
     for guest in document.guests_on(node):
         for nic in guest.nics if guest.name not in there else ():
             network = document.network(nic.network)

@@ -39,6 +39,8 @@ def test_a_guest_that_is_there_does_not_wait() -> None:
     facts = keeping({})
     facts["compute1"]["guests"] = {"vm1": {"owner": "fabric", "disk": True}}
     assert found(facts) == []
+    facts["compute1"]["guests"] = {"vm1": {"owner": "", "disk": True}}
+    assert found(facts) == [FAULT], "a disk alone is left of one"
 
 
 def test_a_server_that_keeps_the_address_need_not_run() -> None:
