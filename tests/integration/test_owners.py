@@ -107,11 +107,11 @@ def test_a_new_owner_is_refused_or_takes_the_fabric_over(lab: Lab, run: Run) -> 
     planned, done = run(fabric, check=True, **taken), run(fabric, **taken)
     assert done.returncode == 0, done.output
     operations = [
-        [task.result["operations"] for task in result.tasks if "Converge the node" in task.task]
+        {task.host: task.result["operations"] for task in result.tasks if "Converge the node" in task.task}
         for result in (planned, done)
     ]
     assert operations[0] == operations[1]
-    actions = {item["action"] for node in operations[1] for item in node if item["kind"] != "rebuild"}
+    actions = {item["action"] for node in operations[1].values() for item in node if item["kind"] != "rebuild"}
     assert actions == {"adopt"}
     assert {node: owners(lab, node) for node in NODES} == {node: {"mall"} for node in NODES}
     units = lab.run("compute1", ["systemctl", "list-unit-files", "--no-legend", "netvirt-rebuild-*"]).stdout
