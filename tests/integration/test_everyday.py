@@ -68,6 +68,17 @@ def test_a_typo_in_a_variable(lab: Lab, tmp_path: Path, name: str, value: Any, l
     assert [task.task for task in result.tasks if task.host in lab.nodes] == [failed.task]
 
 
+@pytest.fixture(scope="module")
+def ready(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have nodes with the packages and kernel parameters, which come before the document is compiled."""
+    path = tmp_path_factory.mktemp("ready") / "play.yml"
+    play = {"hosts": "all:!localhost", "gather_facts": False, "roles": ["netvirt.fabric.hypervisor"]}
+    path.write_text(json.dumps([play]), encoding="utf-8")
+    made = lab.playbook(path)
+    assert made.returncode == 0, made.output
+
+
+@pytest.mark.usefixtures("ready")
 def test_an_underlay_interface_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
     underlay = {"type": "vxlan", "interface": "eth7", "mtu": 1500}
     faults = refused(lab, tmp_path, {**DOCUMENT, "fabric_underlay": underlay})
