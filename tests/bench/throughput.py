@@ -1,12 +1,16 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare what goes from guest to guest of two nodes with and without what protects the tunnels' ends.
+"""Compare what goes from guest to guest of two nodes with and without what protects a network.
 
-usage: .venv/bin/python tests/bench/throughput.py [--lab NAME] [--pairs N] [--seconds N]
+usage: .venv/bin/python tests/bench/throughput.py [--of tunnels|router] [--lab NAME] [--pairs N] [--seconds N]
 
-The lab must be up, with the nodes network1, compute1 and compute2. The network is examples/isolated, guests are
-namespaces on their ports. "Without" is the same build, less the flows that drop frames to the tunnel endpoint, and with
-IPv6 on on all ports. The two alternate, so that a slow moment of the machine hits both. Prints a Markdown table.
+The lab must be up, with the nodes network1, compute1 and compute2. Guests are namespaces on their ports. The two
+alternate, so that a slow moment of the machine hits both. Prints a Markdown table.
+
+tunnels: two guests of examples/isolated. "Without" is the same build, less the flows that drop frames to the tunnel
+endpoint, and with IPv6 on on all ports.
+router: a guest each of two networks of examples/routers. "Without" is the same build, less all nft tables of the
+router: what it forwards, connection tracking and translation. One rule is left, which has it forward all.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -27,9 +32,8 @@ from netvirt_testing.guests import Guests, in_fabric
 from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
-EXAMPLE = ROOT / "examples/isolated/fabric.yml"
-# In the order of their arguments: "on" or "off".
-SWITCH = """
+# Scripts with "on" or "off" as their argument.
+TUNNELS = """
 set -e
 mac=$(ovs-vsctl get bridge br-phy other_config:hwaddr | tr -d '"')
 for bridge in $(ovs-vsctl list-br); do
@@ -48,12 +52,40 @@ for bridge in $(ovs-vsctl list-br); do
 done
 [ $1 = off ] || rm -f /root/measured-flows-*
 """
+# A node mends its nft tables by itself, unless it is kept from that.
+ROUTER = """
+set -e
+within="ip netns exec nv-north"
+if [ $1 = off ]; then
+  systemctl stop 'netvirt-rebuild-*'
+  $within nft list ruleset > /root/measured-rules
+  $within nft flush ruleset
+  $within nft add table inet plain
+  $within nft 'add chain inet plain forwarded { type filter hook prerouting priority mangle; }'
+  $within nft add rule inet plain forwarded meta mark set 78
+else
+  $within nft delete table inet plain
+  $within nft -f /root/measured-rules
+  rm /root/measured-rules
+  systemctl start $(cd /etc/systemd/system && echo netvirt-rebuild-*.path netvirt-rebuild-*.socket)
+fi
+"""
 
 
-def protected(lab: Lab, nodes: set[str], state: str) -> None:
-    """Have the protection on or off on the nodes."""
-    for node in nodes:
-        lab.run(node, ["sh", "-c", SWITCH, "switch", state])
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: the example, two of its guests, the nodes on which protection is switched, and how."""
+
+    example: str
+    guests: tuple[str, str]
+    nodes: tuple[str, ...]
+    switch: str
+
+
+SUBJECTS = {
+    "tunnels": Subject("isolated", ("vm1", "vm2"), ("compute1", "compute2"), TUNNELS),
+    "router": Subject("routers", ("red1", "gold1"), ("network1",), ROUTER),
+}
 
 
 def gigabits(guests: Guests, client: str, server: str, seconds: int) -> float:
@@ -68,25 +100,23 @@ def gigabits(guests: Guests, client: str, server: str, seconds: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", choices=SUBJECTS, default="tunnels")
     parser.add_argument("--lab", default="demo")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
     options = parser.parse_args()
-    lab = Lab.attach(options.lab)
-    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    client, server = [guest["name"] for guest in document["fabric_guests"]][:2]
+    lab, subject = Lab.attach(options.lab), SUBJECTS[options.of]
+    document = yaml.safe_load((ROOT / "examples" / subject.example / "fabric.yml").read_text(encoding="utf-8"))
     found: dict[str, list[float]] = {"on": [], "off": []}
     with tempfile.TemporaryDirectory() as directory, in_fabric(lab, document, Path(directory)) as guests:
-        nodes = {guests.nodes[client], guests.nodes[server]}
-        if len(nodes) < 2:
-            sys.exit(f"{client} and {server} must be on two nodes")
-        gigabits(guests, client, server, options.seconds)  # switches learn
+        gigabits(guests, *subject.guests, options.seconds)  # switches learn
         for _pair in range(options.pairs):
             for state in ("off", "on"):
-                protected(lab, nodes, state)
-                found[state].append(gigabits(guests, client, server, options.seconds))
+                for node in subject.nodes:
+                    lab.run(node, ["sh", "-c", subject.switch, "switch", state])
+                found[state].append(gigabits(guests, *subject.guests, options.seconds))
     medians = {state: statistics.median(values) for state, values in found.items()}
-    print(f"TCP from guest to guest of two nodes, medians of {options.pairs} pairs\n")
+    print(f"TCP from {' to '.join(subject.guests)}, {options.of}, medians of {options.pairs} pairs\n")
     print("| protection | Gbit/s | from | to | times without |\n|---|---|---|---|---|")
     for state, label in (("off", "without"), ("on", "with")):
         values = found[state]
