@@ -52,6 +52,6 @@ def _work(run: Run, log: Path, told: Connection) -> None:
     with log.open("ab") as output:
         for number in (1, 2):
             os.dup2(output.fileno(), number)
-    # Whatever these were before: within pytest, not the descriptors of these numbers.
+    # Whatever these were before: within pytest, not the descriptors of these numbers. They stay open to the end.
     sys.stdout = sys.stderr = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
     told.send(run())

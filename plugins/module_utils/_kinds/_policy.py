@@ -95,6 +95,7 @@ def outside(spec: Spec) -> list[str]:
 def collapsed(networks: Iterable[str]) -> list[str]:
     """Return networks in the one form that means the same: none in another, none that two make."""
     parsed = [ipaddress.ip_network(network) for network in networks]
+    # mypy cannot tell that all of them are of one version, which collapse_addresses wants.
     found = [
         str(network)
         for version in (4, 6)
