@@ -23,19 +23,23 @@ class DocumentTask(ActionBase):  # type: ignore[misc]  # Ansible has no type inf
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
+    subject = "the fabric document has"
+    waits_for_others = True
+    """Whether the task needs what was found on other hosts, for which they have to wait for one another."""
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Result] = None) -> Result:
         """Return the answer, or failed with what is wrong."""
         result: Result = super().run(tmp, task_vars)
         given = task_vars or {}
         try:
-            require_linear(self._task)
+            if self.waits_for_others:
+                require_linear(self._task)
             host = self._task.args.get("host") or own_name(given)
             variables = Declared(self._task, given, self._loader, host)
             return {**result, "changed": False, **self.answer(host, variables, given)}
         except FabricError as error:
             count = len(error.faults)  # Ansible prints the message twice, so that the lines stand beside it
-            message = f"the fabric document has {count} fault{'s' if count > 1 else ''}"
+            message = f"{self.subject} {count} fault{'s' if count > 1 else ''}"
             result["faults"] = error.faults
         except AnsibleError as error:
             message = str(error)

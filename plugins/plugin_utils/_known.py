@@ -15,7 +15,10 @@ import yaml
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
-BESIDE = {"fabric": ("fabric_clean", "fabric_compiled", "fabric_hosts", "fabric_mode")}
+BESIDE = {
+    "fabric": ("fabric_clean", "fabric_compiled", "fabric_hosts", "fabric_mode"),
+    "lab": ("lab_underlay_address",),
+}
 """Variables of a role that are not among its arguments: for playbooks and other roles."""
 
 

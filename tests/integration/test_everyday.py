@@ -68,6 +68,39 @@ def test_a_typo_in_a_variable(lab: Lab, tmp_path: Path, name: str, value: Any, l
     assert [task.task for task in result.tasks if task.host in lab.nodes] == [failed.task]
 
 
+@pytest.mark.parametrize(
+    ("role", "name", "line"),
+    [
+        ("hypervisor", "hypervisor_package", "did you mean hypervisor_packages?"),
+        ("guest", "guest_guest", "did you mean guest_guests?"),
+        ("isolated", "isolated_guest", "did you mean isolated_guests?"),
+        ("verify", "verify_upsteam", "did you mean verify_upstream?"),
+    ],
+)
+def test_a_typo_in_a_variable_of_a_role_alone(lab: Lab, tmp_path: Path, role: str, name: str, line: str) -> None:
+    path = tmp_path / "play.yml"
+    mode = {"fabric_mode": "nat"} if role == "verify" else {}
+    play = {"hosts": "all:!localhost", "gather_facts": False, "roles": [f"netvirt.fabric.{role}"], "vars": mode}
+    path.write_text(json.dumps([play]), encoding="utf-8")
+    result = lab.playbook(path, "-e", json.dumps({name: []}), check=True)
+    assert result.returncode != 0
+    assert {tuple(task.result["faults"]) for task in result.failed} == {
+        (f"{name}: is no variable of the role {role}; {line}",)
+    }
+    assert result.changed == []
+    assert result.tasks[-1] in result.failed
+
+
+@pytest.mark.parametrize("playbook", ["lab_up", "lab_down"])
+def test_a_typo_in_a_variable_of_a_lab(lab: Lab, playbook: str) -> None:
+    variables = {"lab_name": "testnone", "lab_nam": "mine"}
+    result = lab.playbook(f"playbooks/{playbook}.yml", "-e", json.dumps(variables), check=True)
+    (failed,) = result.failed
+    assert failed.result["faults"] == ["lab_nam: is no variable of the role lab; did you mean lab_name?"]
+    assert result.tasks[-1] == failed
+    assert result.changed == []
+
+
 @pytest.fixture(scope="module")
 def ready(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have nodes with the packages and kernel parameters, which come before the document is compiled."""
