@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._uplink_task import UplinkTask
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._uplink_task import UplinkTask
 
 
 class ActionModule(UplinkTask):

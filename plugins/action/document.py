@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node, notes
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._owners import refused
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._removal import fault
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._reserved import unreserved
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._reserved import unreserved
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._owners import refused
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._removal import fault
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared_document import declaration
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._document_task import DocumentTask
 
 EARLIER = "__fabric_plan"
 """Where the role fabric registers the answer, so that a second document of one play is known in check mode as well."""

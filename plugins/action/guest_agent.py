@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._answers import NodeTask
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._node_task import NodeTask
 
 
 class ActionModule(NodeTask):

@@ -10,14 +10,14 @@ import ipaddress
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _known
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared_document import declaration
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify import Evidence, verify
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import intrusions, lease_entries
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import Outside
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared_document import declaration
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._document_task import DocumentTask
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import intrusions, lease_entries
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Outside
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._proof import Evidence, verify
 
 COMMANDS = ("verify_upstream_command", "verify_http_command", "verify_resolve_command")
 

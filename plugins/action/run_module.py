@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._answers import NodeTask
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._node_task import NodeTask
 
 ARGUMENTS = ("module", "arguments")
 

@@ -116,7 +116,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._filters import filter_errors
 
 
 def compile_filter(

@@ -47,9 +47,9 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw import mermaid
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._drawing import mermaid
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._filters import filter_errors
 
 
 def mermaid_filter(document: Any) -> str:

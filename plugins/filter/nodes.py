@@ -51,8 +51,8 @@ _value:
 from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._filters import filter_errors
 
 
 def nodes_filter(document: Any, hosts: Optional[Iterable[str]] = None) -> list[str]:

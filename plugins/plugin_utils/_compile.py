@@ -14,27 +14,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import (
-    _endpoint,
-    _facts,
-    _guest_places,
-    _layout,
-    _names,
-    _nodes,
-    _owners,
-    _physical,
-    _router,
-)
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._layout import Resource, Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import (
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
     FabricError,
     Guest,
     Interface,
     Subnet,
 )
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._reader import Faults
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _endpoint, _layout, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._layout import Resource, Site
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _guest_places
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _physical_networks as _physical
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _routers as _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _facts, _nodes, _owners
 
 LAYERS = (
     _layout.bridges,

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from fabric_samples import ROOT, changed, facts_of, faults_of
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _read
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _read
 
 SPEC = yaml.safe_load((ROOT / "roles/fabric/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests", "fabric_allow_removal"}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from fabric_samples import ROOT, build, faults_of
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_mtu
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._mtu import inner_mtu
 
 PAGE = (ROOT / "docs/fabric_document.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

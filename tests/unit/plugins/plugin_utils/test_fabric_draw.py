@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from fabric_samples import changed, sample
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw import dot, mermaid
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._drawing import dot, mermaid
 
 MERMAID = """\
 flowchart TB

@@ -16,8 +16,8 @@ from ansible_collections.netvirt.fabric.plugins.filter.guest_resources import gu
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import SHOWN, shown
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._filters import filter_errors
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import network_document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._one_network import network_document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._filters import filter_errors
 from netvirt_testing import nasty
 
 COUNT = nasty.count(10_000)

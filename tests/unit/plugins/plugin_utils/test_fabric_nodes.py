@@ -11,7 +11,7 @@ import pytest
 from fabric_samples import NODES, build, changed, facts_of, faults_of, named, of_kind, sample
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import notes
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._mtu import inner_mtu
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._mtu import inner_mtu
 
 UNDERLAY = "fabric_nodes.compute1.underlay_address"
 

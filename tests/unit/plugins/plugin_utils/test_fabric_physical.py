@@ -11,9 +11,9 @@ import pytest
 from fabric_samples import NODES, build, changed, facts_of, faults_of, named, of_kind, sample
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw import mermaid
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._drawing import mermaid
 
 Document = dict[str, Any]
 COMPUTE = NODES[1:]

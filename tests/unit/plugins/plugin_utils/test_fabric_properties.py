@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw import dot, mermaid
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._drawing import dot, mermaid
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 
 labels = st.from_regex(r"[a-z]{2}([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True).filter(lambda name: name != "ignore")
 names = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,40}[A-Za-z0-9])?", fullmatch=True)

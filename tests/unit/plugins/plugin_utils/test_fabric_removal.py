@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fabric_samples import NODES, changed, facts_of, sample
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._checks import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._removal import fault
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._removal import fault
 
 KEPT: dict[str, dict[str, Any]] = {
     "network1": {"routers": ["dhcp-amber", "nv-r1"], "guests": {}},

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from fabric_samples import NODES, ROOT, build, named, of_kind
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._one_network import (
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._one_network import (
     COPIED,
     NETWORK_KEYS,
     network_document,

@@ -13,10 +13,10 @@ import pytest
 from fabric_samples import NODES, changed, facts_of, sample
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify import Evidence, verify
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_answers import IMPROPER, intrusions, lease_entries
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify_checks import Outside
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import IMPROPER, intrusions, lease_entries
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Outside
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._proof import Evidence, verify
 
 UPSTREAM = "198.51.100.1"
 PAGE = f"HTTP as 203.0.113.10: expected a page from http://{UPSTREAM}/, asked for by 203.0.113.10"
