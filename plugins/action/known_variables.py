@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils import _known
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._declared import Declared
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document_task import DocumentTask
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._document_task import DocumentTask
 
 
 class ActionModule(DocumentTask):
