@@ -17,7 +17,7 @@ from netvirt_testing import again, controllers, ecosystem, lint, molecule, sanit
 from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
 from netvirt_testing.paths import LOGS
-from netvirt_testing.report import Tally, say, summary, timed
+from netvirt_testing.report import Tally, say, summary, timed, write_durations
 from netvirt_testing.suites import Group, Request
 
 # The quick ones first.
@@ -34,7 +34,7 @@ GROUPS: dict[str, Group] = {
     "vm": suites.vm,
 }
 # These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long.
-BESIDE = {"functional", "molecule"}
+BESIDE = {"ecosystem", "functional", "molecule", "fleet"}
 # Emulated machines want the processor for themselves.
 ALONE = {"vm"}
 USAGE = """./test [--keep-lab] [--all] [GROUP...] [-- PYTEST-ARGUMENT...]
@@ -126,6 +126,7 @@ def main() -> int:
     tallies = run_all(groups, request)
     again.run(tallies, groups, request)
     total = summary(tallies)
+    write_durations(tallies, LOGS / "durations.txt")
     return 1 if total.failed or not total.passed else 0
 
 

@@ -32,6 +32,8 @@ class Tally:
     unstable: list[str] = field(default_factory=list)
     """The tests that failed and passed when run again. They count as passed."""
     interrupted: bool = False
+    durations: list[tuple[float, str]] = field(default_factory=list)
+    """How many seconds each test took, by name."""
 
     def skip(self, reason: str) -> None:
         """Count one skipped test; the reason names the capability that is missing."""
@@ -59,6 +61,8 @@ class Tally:
     def add_junit(self, path: Path) -> None:
         """Add the test cases of a JUnit report."""
         for case in ET.parse(path).getroot().iter("testcase"):
+            name = node_id(case) or f"{case.get('classname')}::{case.get('name')}"
+            self.durations.append((float(case.get("time", 0)), name))
             if (skipped := case.find("skipped")) is not None:
                 self.skip(f"{case.get('classname')}::{case.get('name')}: {skipped.get('message')}")
             elif case.find("failure") is not None or case.find("error") is not None:
@@ -89,6 +93,18 @@ def node_id(case: ET.Element) -> str | None:
         if (ROOT / path).is_file():
             return "::".join([path, *words[count:], case.get("name", "")])
     return None
+
+
+def write_durations(tallies: list[Tally], path: Path) -> None:
+    """Write down how long files and single tests took, the longest first."""
+    tests = sorted((test for tally in tallies for test in tally.durations), reverse=True)
+    files: dict[str, float] = {}
+    for seconds, name in tests:
+        file = name.partition("::")[0]
+        files[file] = files.get(file, 0.0) + seconds
+    lines = [*sorted(((seconds, name) for name, seconds in files.items()), reverse=True), *tests]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{seconds:8.1f} {name}\n" for seconds, name in lines), encoding="utf-8")
 
 
 def say(line: str) -> None:

@@ -20,6 +20,12 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="left_out"><skipped message="needs /dev/kvm"/></testcase>
 </testsuite></testsuites>"""
 
+TIMED = """<testsuites><testsuite>
+<testcase classname="tests.unit.tools.test_report" name="test_a" time="1.5"/>
+<testcase classname="tests.unit.tools.test_report" name="test_b[x]" time="20.25"/>
+<testcase classname="tests.unit.tools.test_again" name="test_c" time="3"/>
+</testsuite></testsuites>"""
+
 SOME = """
 import pytest
 
@@ -48,6 +54,20 @@ def test_junit_is_counted_and_skips_keep_their_reason(tmp_path: Path) -> None:
     tally.add_junit(tmp_path / "junit.xml")
     assert str(tally) == "1 passed, 2 failed, 1 skipped"
     assert tally.skips == ["a::left_out: needs /dev/kvm"]
+
+
+def test_how_long_files_and_tests_took_is_written_down(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text(TIMED)
+    tally = Tally("unit")
+    tally.add_junit(tmp_path / "junit.xml")
+    report.write_durations([Tally("lint"), tally], tmp_path / "logs/durations.txt")
+    assert (tmp_path / "logs/durations.txt").read_text().splitlines() == [
+        "    21.8 tests/unit/tools/test_report.py",
+        "     3.0 tests/unit/tools/test_again.py",
+        "    20.2 tests/unit/tools/test_report.py::test_b[x]",
+        "     3.0 tests/unit/tools/test_again.py::test_c",
+        "     1.5 tests/unit/tools/test_report.py::test_a",
+    ]
 
 
 def test_a_failed_test_has_the_name_that_pytest_runs_it_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
