@@ -3,9 +3,8 @@
 
 """Compile a fabric document into what one node needs. Pure functions: the same input gives the same output, no I/O.
 
-A network model is the sum of layers: the switch (``_layout``) makes it isolated; a physical network (``_physical``) in
-place of the tunnels makes it bridged; the router makes it routed; address translation makes it nat (``_router``). Each
-layer is a function from a node's place in the fabric to resources.
+The document is checked as a whole, facts of nodes as far as the document needs them, and each node gets the plan that
+the features write.
 """
 
 from __future__ import annotations
@@ -23,30 +22,11 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model im
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _endpoint, _layout, _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._layout import Resource, Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _guest_places
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _physical_networks as _physical
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _routers as _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _layout, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _guest_places, _guests
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _facts, _nodes, _owners
-
-LAYERS = (
-    _layout.bridges,
-    _physical.bridges,
-    _layout.uplinks,
-    _physical.uplinks,
-    _layout.tunnels,
-    _physical.patches,
-    _router.leg_ports,
-    _layout.guest_ports,
-    _router.legs,
-    _router.namespaces,
-    _router.translations,
-    _router.filters,
-    _physical.translations,
-    _endpoint.flows,
-    _router.dhcp_servers,
-)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Resource
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
 
 @dataclass(frozen=True)
@@ -133,10 +113,9 @@ def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
         site, faults = _site(fleet, node)
         if faults:
             return {"resources": [], "guests": [], "moving": [], "faults": faults}
-        resources = [resource for layer in LAYERS for resource in layer(site)]
-        resources += _layout.isolation(document.origin, resources)
-        guests = _layout.guests(site)
-        faults = list(_owners.faults(document, node, fleet.found.facts, resources))
+        plan = _layout.plan(site)
+        resources, guests = plan.resources(), _guests.definitions(site)
+        faults = [*plan.contradictions, *_owners.faults(document, node, fleet.found.facts, resources)]
         if faults:
             return {"resources": [], "guests": [], "moving": [], "faults": faults}
     resources += _returned_addresses(document, node, fleet.found.facts, resources)

@@ -13,7 +13,7 @@ from engine import apply, output
 from netlink_node import clean, ip
 from wire_frames import BROADCAST, MARKED, ethernet, opened
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._layout import MAC_TABLE_SIZE
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import MAC_TABLE_SIZE
 
 BRIDGE, PORT, WIRE = "nvtmacs", "nvtm0", "nvtm1"
 COUNT = 9000

@@ -15,57 +15,56 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Network, PhysicalNetwork, Uplink
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._flows import flow_set
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._layout import (
-    Resource,
-    Site,
-    bridge,
-    device_port,
-    taken_nic,
-)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
 UNTAGGED = 0
 
 
-def bridges(site: Site) -> list[Resource]:
-    """Return the provider bridges, without their ports."""
-    return [
-        resource
-        for physical in site.attached()
-        for resource in bridge(
-            physical.bridge, site, fail_mode="secure" if _translates(site, physical) else "standalone"
-        )
-    ]
+class PhysicalNetworksFeature(Feature):
+    """``fabric_physical_networks``."""
+
+    name = "physical networks"
+
+    def build(self, site: Site, plan: Plan) -> None:
+        """Say that there are provider bridges, what joins them to the wire, and what to br-int."""
+        for physical in site.attached():
+            translated = _translates(site, physical)
+            plan.bridge(physical.bridge, fail_mode="secure" if translated else "standalone")
+            _uplink(site, physical, plan)
+            _patch(site, physical, translated, plan)
+        _translate(site, plan)
 
 
-def uplinks(site: Site) -> list[Resource]:
-    """Return what joins the provider bridges to the wire."""
-    return [resource for physical in site.attached() for resource in _uplink(site, physical)]
-
-
-def _uplink(site: Site, physical: PhysicalNetwork) -> list[Resource]:
+def _uplink(site: Site, physical: PhysicalNetwork, plan: Plan) -> None:
     uplink = site.document.uplink(physical, site.node)
     vlans: dict[str, Any] = {"mode": "trunk", "trunks": _on_the_wire(site, physical)}
     if uplink.linux_bridge:
         name, other = _names.linux_bridge_pair(physical.name)
-        port = device_port(name, physical.bridge, **vlans)
-        return [port, _to_linux_bridge(site, physical, uplink, name, other)]
-    nics = [resource for name in uplink.interfaces for resource in taken_nic(name, site.state)]
+        plan.port(name, physical.bridge, **vlans)
+        _to_linux_bridge(site, physical, uplink, plan, name, other)
+        return
+    for interface in uplink.interfaces:
+        plan.nic(interface)
     if len(uplink.interfaces) == 1:
-        return [device_port(uplink.interfaces[0], physical.bridge, **vlans), *nics]
-    members = [{"name": name, "ipv6": False} for name in uplink.interfaces]
+        plan.port(uplink.interfaces[0], physical.bridge, **vlans)
+        return
     bond = {"bond_mode": uplink.bond_mode or "active-backup", "lacp": uplink.lacp or "off"}
-    place = {"name": _names.bond(physical.name), "bridge": physical.bridge}
-    return [{"ovs_port_vlan": {**place, **vlans, "interfaces": members, **bond}}, *nics]
+    plan.bond(_names.bond(physical.name), physical.bridge, uplink.interfaces, **vlans, **bond)
 
 
-def _to_linux_bridge(site: Site, physical: PhysicalNetwork, uplink: Uplink, name: str, other: str) -> Resource:
-    """Return a veth pair. The end in the Linux bridge completes checksums, which the userspace datapath does not."""
+def _to_linux_bridge(site: Site, physical: PhysicalNetwork, uplink: Uplink, plan: Plan, name: str, other: str) -> None:
+    """Say that there is a veth pair.
+
+    The end in the Linux bridge completes checksums, which the userspace datapath does not.
+    """
     size = mtu(site, physical)
     both: dict[str, Any] = {"up": True, "ipv6": False, **({"mtu": size} if size else {})}
     mac = _names.mac(site.document.origin, site.node, other)
-    peer = {"name": other, "master": uplink.linux_bridge, "mac": mac, **both, "tx_checksum": False}
-    return {"veth_pair": {"name": name, **both, "peer": peer}}
+    plan.veth(
+        name, **both, peer={"name": other, "master": uplink.linux_bridge, "mac": mac, **both, "tx_checksum": False}
+    )
 
 
 def mtu(site: Site, physical: PhysicalNetwork) -> Optional[int]:
@@ -74,10 +73,10 @@ def mtu(site: Site, physical: PhysicalNetwork) -> Optional[int]:
     return physical.mtu or min((site.state.mtus[name] for name in devices if name in site.state.mtus), default=None)
 
 
-def segment_port(name: str, bridge: str, vlan: int) -> Resource:
-    """Return a port of a provider bridge that is in one VLAN of the wire, or in none."""
+def segment_port(plan: Plan, name: str, physical: PhysicalNetwork, vlan: int) -> None:
+    """Say that there is a port of a provider bridge that is in one VLAN of the wire, or in none."""
     mode = {"mode": "access", "tag": vlan} if vlan else {"mode": "trunk", "trunks": [UNTAGGED]}
-    return device_port(name, bridge, **mode)
+    plan.port(name, physical.bridge, **mode)
 
 
 def _on_the_wire(site: Site, physical: PhysicalNetwork) -> list[int]:
@@ -91,20 +90,15 @@ def _translates(site: Site, physical: PhysicalNetwork) -> bool:
     return any(network.translated() for network in site.document.carried_by(physical))
 
 
-def patches(site: Site) -> list[Resource]:
-    """Return both ends of the patches to the provider bridges that carry networks."""
-    resources: list[Resource] = []
-    for physical in site.attached():
-        networks = site.document.carried_by(physical)
-        if networks:
-            inner, outer = _names.provider_patch(physical.bridge)
-            inside = {"name": inner, "bridge": _names.INTEGRATION, "type": "patch", "peer": outer}
-            outside = {"name": outer, "bridge": physical.bridge, "type": "patch", "peer": inner}
-            wire = sorted(network.segmentation_id for network in networks)
-            modes = _inside(networks, _translates(site, physical))
-            resources.append({"ovs_port_vlan": {**inside, **modes}})
-            resources.append({"ovs_port_vlan": {**outside, "mode": "trunk", "trunks": wire}})
-    return resources
+def _patch(site: Site, physical: PhysicalNetwork, translated: bool, plan: Plan) -> None:
+    """Say that there is a patch to a provider bridge that carries networks."""
+    networks = site.document.carried_by(physical)
+    if not networks:
+        return
+    inner, outer = _names.provider_patch(physical.bridge)
+    wire = sorted(network.segmentation_id for network in networks)
+    plan.patch(inner, _names.INTEGRATION, outer, **_inside(networks, translated))
+    plan.patch(outer, physical.bridge, inner, mode="trunk", trunks=wire)
 
 
 def _inside(networks: list[Network], translated: bool) -> dict[str, Any]:
@@ -116,19 +110,22 @@ def _inside(networks: list[Network], translated: bool) -> dict[str, Any]:
     return {"mode": "trunk", "trunks": vlans}
 
 
-def translations(site: Site) -> list[Resource]:
-    """Return the flows that translate VLANs, those of br-int first: the provider bridges, closed before, open last."""
-    inward: list[str] = []
-    outward: list[Resource] = []
-    for physical in site.attached():
-        if _translates(site, physical):
-            networks = site.document.carried_by(physical)
-            inner, outer = _names.provider_patch(physical.bridge)
-            inward += [_inward(inner, network) for network in networks] + [f"priority=2,in_port={inner} actions=drop"]
-            flows = [_outward(outer, network) for network in networks]
-            flows += [f"priority=2,in_port={outer} actions=drop", "priority=0 actions=NORMAL"]
-            outward.append(flow_set(site, physical.bridge, f"to {physical.name}", flows))
-    return [flow_set(site, _names.INTEGRATION, "from physical networks", inward), *outward] if outward else []
+def _translate(site: Site, plan: Plan) -> None:
+    """Say which flows translate VLANs, those of br-int first: the provider bridges, closed before, open last.
+
+    Their cookie is older than the names of features, and has none.
+    """
+    translated = [physical for physical in site.attached() if _translates(site, physical)]
+    for physical in translated:
+        inner, _outer = _names.provider_patch(physical.bridge)
+        flows = [_inward(inner, network) for network in site.document.carried_by(physical)]
+        flows.append(f"priority=2,in_port={inner} actions=drop")
+        plan.flows(_names.INTEGRATION, "from physical networks", flows, of="")
+    for physical in translated:
+        _inner, outer = _names.provider_patch(physical.bridge)
+        flows = [_outward(outer, network) for network in site.document.carried_by(physical)]
+        flows += [f"priority=2,in_port={outer} actions=drop", "priority=0 actions=NORMAL"]
+        plan.flows(physical.bridge, f"to {physical.name}", flows, of="")
 
 
 def _inward(port: str, network: Network) -> str:

@@ -11,8 +11,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._reservations impor
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Network
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _guest_places
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _routers as _router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _dhcp, _guest_places
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _nodes
 
 
@@ -30,7 +29,7 @@ def unreserved(document: Document, node: str, facts: _nodes.Facts, running: Coll
             if network is None or not server or server in running:
                 continue
             kept = (facts.get(server) or {}).get("reservations")
-            if isinstance(kept, dict) and kept.get(network.name) != digest(_router.hosts(document, network)):
+            if isinstance(kept, dict) and kept.get(network.name) != digest(_dhcp.hosts(document, network)):
                 yield (
                     f"{nic.path}: {guest.name} is new, and the DHCP server of {network.name} on {called(server)} does "
                     f"not keep its address yet; add {called(server)} to the hosts of the run"

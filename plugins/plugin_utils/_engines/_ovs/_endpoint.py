@@ -12,19 +12,17 @@ it comes in. Either of the two is enough by itself; flows are lost when Open vSw
 
 from __future__ import annotations
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _flows, _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs._layout import (
-    Resource,
-    Site,
-    has_underlay_bridge,
-)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
 
-def flows(site: Site) -> list[Resource]:
-    """Return the flows that drop frames to the tunnel endpoint on all bridges but its own."""
+def guard(site: Site, plan: Plan) -> None:
+    """Drop frames to the tunnel endpoint on all bridges but its own."""
+    bridges = [bridge["name"] for bridge in plan.of_kind("ovs_bridge")]
     mac = site.state.underlay_mac
-    if not has_underlay_bridge(site) or not mac:
-        return []
-    bridges = [_names.INTEGRATION, _names.TUNNEL, *(physical.bridge for physical in site.attached())]
-    drop = f"priority=65535,dl_dst={mac} actions=drop"
-    return [_flows.flow_set(site, bridge, "to the tunnel endpoint", [drop], "endpoint") for bridge in bridges]
+    if _names.UNDERLAY not in bridges or not mac:
+        return
+    for bridge in bridges:
+        if bridge != _names.UNDERLAY:
+            plan.flows(bridge, "to the tunnel endpoint", [f"priority=65535,dl_dst={mac} actions=drop"])

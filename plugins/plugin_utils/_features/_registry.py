@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All features, in the order in which they read, check, build, prove and draw. This is the one list of them."""
+
+from __future__ import annotations
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp import DhcpFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import GuestsFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetworksFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers import RoutersFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import UnderlayFeature
+
+FEATURES: tuple[Feature, ...] = (
+    UnderlayFeature(),
+    PhysicalNetworksFeature(),
+    DhcpFeature(),
+    RoutersFeature(),
+    GuestsFeature(),
+)

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One node's place in the fabric: what features build from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+
+if TYPE_CHECKING:
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
+        NodeState,
+        PhysicalNetwork,
+        Router,
+    )
+
+
+@dataclass(frozen=True)
+class Site:
+    """One node's place in the fabric. ``remotes``: the other nodes' underlay addresses; ``mtus``: bytes by network."""
+
+    document: Document
+    node: str
+    state: NodeState
+    remotes: list[str] = field(default_factory=list)
+    mtus: dict[str, int] = field(default_factory=dict)
+
+    def routers(self) -> list[Router]:
+        """Return the routers that stand on this node."""
+        return self.document.routers_on(self.node)
+
+    def attached(self) -> list[PhysicalNetwork]:
+        """Return the physical networks that this node is joined to."""
+        return self.document.attached(self.node)
