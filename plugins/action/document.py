@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node, notes
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._reserved import unreserved
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._reserved import unreserved
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._owners import refused
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._removal import fault
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._document_task import DocumentTask

@@ -10,7 +10,7 @@ import ipaddress
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared_document import declaration

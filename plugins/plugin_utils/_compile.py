@@ -13,17 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Interface, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-    FabricError,
-    Guest,
-    Interface,
-    Subnet,
-)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _layout, _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _guest_places, _guests
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _places
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._build import definitions
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _facts, _nodes, _owners
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Resource
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -48,7 +47,7 @@ class Fleet:
 
 
 def compile_fabric(
-    variables: Any, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
+    variables: Any, facts: _facts.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
 ) -> dict[str, dict[str, Any]]:
     """Return ``{node: {"resources": [...], "guests": [...], "faults": [...]}}`` for all nodes of the fabric, in one go.
 
@@ -62,7 +61,7 @@ def compile_fabric(
 
 
 def compile_node(
-    variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
+    variables: Any, node: str, facts: _facts.Facts, hosts: Optional[Iterable[str]] = None, state: str = "present"
 ) -> dict[str, list[dict[str, Any]]]:
     """Return ``{"resources": [...], "guests": [...]}`` of one node, both empty for a node that is not in the document.
 
@@ -78,7 +77,7 @@ def compile_node(
     return compiled
 
 
-def notes(variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterable[str]] = None) -> list[str]:
+def notes(variables: Any, node: str, facts: _facts.Facts, hosts: Optional[Iterable[str]] = None) -> list[str]:
     """Return what the operators are to know of the other nodes' facts. The arguments are those of ``compile_node``."""
     document = validate(variables, hosts)
     found = _facts.checked(document, facts, {name: _nodes.underlay_interface(document, name) for name in facts})
@@ -86,7 +85,7 @@ def notes(variables: Any, node: str, facts: _nodes.Facts, hosts: Optional[Iterab
     return [*found.notes(node), *([uneven] if uneven else [])]
 
 
-def _fleet(document: Document, facts: _nodes.Facts) -> Fleet:
+def _fleet(document: Document, facts: _facts.Facts) -> Fleet:
     faults = Faults()
     found = _facts.checked(document, facts, {node: _nodes.underlay_interface(document, node) for node in facts})
     facts, ignored = found.facts, found.ignored | set(found.malformed)
@@ -96,8 +95,8 @@ def _fleet(document: Document, facts: _nodes.Facts) -> Fleet:
         subnets.setdefault(address.network, {})[node] = address
     remotes = {node: str(address.ip) for node, address in addresses.items()}
     mtus = _nodes.network_mtus(document, facts, faults, ignored)
-    left = _guest_places.left(document, facts)
-    return Fleet(document, found, remotes, subnets, mtus, faults.lines(), left, _guest_places.stranded(left, facts))
+    left = _places.left(document, facts)
+    return Fleet(document, found, remotes, subnets, mtus, faults.lines(), left, _places.stranded(left, facts))
 
 
 def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
@@ -114,12 +113,12 @@ def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:
         if faults:
             return {"resources": [], "guests": [], "moving": [], "faults": faults}
         plan = _layout.plan(site)
-        resources, guests = plan.resources(), _guests.definitions(site)
+        resources, guests = plan.resources(), definitions(site)
         faults = [*plan.contradictions, *_owners.faults(document, node, fleet.found.facts, resources)]
         if faults:
             return {"resources": [], "guests": [], "moving": [], "faults": faults}
     resources += _returned_addresses(document, node, fleet.found.facts, resources)
-    moving = _guest_places.moving(fleet.left.get(node, ()) if state == "present" else ())
+    moving = _places.moving(fleet.left.get(node, ()) if state == "present" else ())
     return {"resources": resources, "guests": guests, "moving": moving, "faults": []}
 
 
@@ -139,33 +138,20 @@ def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
         _nodes.check_lease(state, node, fleet.found.facts, faults)
     remotes = [address for peer, address in fleet.remotes.items() if peer != node]
     site = Site(fleet.document, node, state, remotes, fleet.mtus)
-    _check_uplinks(site, fleet.found.facts, faults)
+    for feature in FEATURES:
+        feature.check_site(site, fleet.found.facts, faults)
     return site, list(dict.fromkeys([*faults.lines(), *fleet.faults]))
 
 
-def _check_uplinks(site: Site, facts: _nodes.Facts, faults: Faults) -> None:
-    """A NIC loses its addresses when it joins a bridge, so that of a physical network must have none to lose."""
-    for physical in site.attached():
-        uplink = site.document.uplink(physical, site.node)
-        for name in uplink.devices():
-            if site.state.mtus and name not in site.state.mtus:
-                faults.add(uplink.key(), f"{site.node} has no interface {name}")
-        for name in uplink.interfaces:
-            addresses = ", ".join(map(str, _nodes.global_addresses(facts, site.node, name)))
-            if addresses:
-                message = f"{name} of {site.node} carries {addresses}; remove it, or name another interface"
-                faults.add(uplink.key(), message)
-
-
 def _returned_addresses(
-    document: Document, node: str, facts: _nodes.Facts, resources: Iterable[Resource]
+    document: Document, node: str, facts: _facts.Facts, resources: Iterable[Resource]
 ) -> list[Resource]:
     """Give the underlay's addresses back to the NIC where br-phy is this owner's, has them, and is to go."""
     bridge = ((facts.get(node) or {}).get("bridges") or {}).get(_names.UNDERLAY) or {}
     stays = any(item.get("ovs_bridge", {}).get("name") == _names.UNDERLAY for item in resources)
-    addresses = _nodes.global_addresses(facts, node, _names.UNDERLAY)
+    addresses = _facts.global_addresses(facts, node, _names.UNDERLAY)
     if stays or not document.owns(bridge.get("owner")) or not bridge["ports"] or not addresses:
         return []
     name = bridge["ports"][0]
-    addresses = list(dict.fromkeys([*_nodes.global_addresses(facts, node, name), *addresses]))
+    addresses = list(dict.fromkeys([*_facts.global_addresses(facts, node, name), *addresses]))
     return [{"ip_interface": {"name": name, "addresses": [str(address) for address in addresses], "up": True}}]

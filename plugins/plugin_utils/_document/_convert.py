@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Any, Callable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Address, Interface
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Interface
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,46}[A-Za-z0-9])?")
 _LIKE_A_LEASE = re.compile(r"[0-9]+[smhdw]?|infinite|ignore")

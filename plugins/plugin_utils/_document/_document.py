@@ -5,29 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-    ExternalLeg,
-    Guest,
-    Network,
-    Nic,
-    NodeSettings,
-    PhysicalNetwork,
-    Router,
-    Underlay,
-    Uplink,
-)
+if TYPE_CHECKING:  # features import this module, and say what the document holds
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, Nic
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._nodes import NodeSettings
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import (
+        PhysicalNetwork,
+        Uplink,
+    )
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import ExternalLeg, Router
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import Underlay
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Document:
-    """A whole fabric.
+    """A whole fabric. ``parts`` holds by name the sections that only their own features know of.
 
     What is asked for by name or by node is looked up in indexes, made when first needed, so that a fleet is compiled
     in a time that grows with it and not with its square. Of a name that is used twice, which is a fault, the first
@@ -42,6 +41,7 @@ class Document:
     routers: tuple[Router, ...] = ()
     guests: tuple[Guest, ...] = ()
     owner_was: str = ""
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:

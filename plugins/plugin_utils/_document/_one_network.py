@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 
 OUTSIDE = "outside"
 """The name of the physical network in these documents."""

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Callable, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional, TypeVar
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
 
 T = TypeVar("T")
+Extensions = Mapping[str, Sequence[Callable[["Reader"], Mapping[str, Any]]]]
+"""By sort of object: what reads the keys that other features give it."""
 
 _LONGEST_NAME = 253  # of a host (RFC 1035)
 
@@ -27,6 +29,16 @@ class Faults:
         """Note a fault at a path of the document."""
         self._found[path, message] = None
         self._paths.add(path)
+
+    def add_if(self, path: str, message: Optional[str]) -> None:
+        """Note a fault if there is one."""
+        if message:
+            self.add(path, message)
+
+    def missing(self, path: str, name: str, found: object, what: str, section: str) -> None:
+        """Note a name that a list of the document has nothing of, if that list could be read."""
+        if name and found is None and not self.in_names(section):
+            self.add(path, f"there is no {what} '{name}' in {section}")
 
     def at(self, *paths: str) -> bool:
         """Return whether one of these paths has a fault, so that what follows from it need not be reported, too."""
@@ -49,8 +61,11 @@ class Faults:
 class Reader:
     """One mapping of the document. ``done()`` reports the keys that nobody asked for."""
 
-    def __init__(self, value: Mapping[Any, Any], path: str, faults: Faults) -> None:
+    def __init__(
+        self, value: Mapping[Any, Any], path: str, faults: Faults, extensions: Optional[Extensions] = None
+    ) -> None:
         self.path = path
+        self.extensions = extensions or {}
         self.faults = faults
         self._known: list[str] = []
         self._values = {_key(key): item for key, item in value.items() if item is not None}
@@ -129,11 +144,15 @@ class Reader:
             found[name] = self._read({} if item is None else item, path, read)
         return {name: item for name, item in found.items() if item is not None}
 
+    def extended(self, sort: str) -> dict[str, Any]:
+        """Return what features other than its own read of an object of this sort, by name."""
+        return {name: part for read in self.extensions.get(sort, ()) for name, part in read(self).items()}
+
     def _read(self, value: Any, path: str, read: Callable[[Reader], T]) -> T | None:
         if not isinstance(value, dict):
             self.faults.add(path, f"must be a dictionary, not {shown(value)}")
             return None
-        return Reader(value, path, self.faults).finish(read)
+        return Reader(value, path, self.faults, self.extensions).finish(read)
 
     def finish(self, read: Callable[[Reader], T]) -> T:
         """Return what ``read`` makes of this mapping, and report the keys that it did not ask for."""

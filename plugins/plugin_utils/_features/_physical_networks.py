@@ -11,21 +11,95 @@ bridge that has such flows fails secure: without them nothing passes, rather tha
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Network, PhysicalNetwork, Uplink
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph, Vertex
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._facts import Facts, global_addresses
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
+if TYPE_CHECKING:
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+
 UNTAGGED = 0
+BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
+LACP = ("off", "active", "passive")
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """What joins a bridge to a physical network: NICs, of which several make a bond, or a Linux bridge.
+
+    Without both it says nothing, and another one holds.
+    """
+
+    interfaces: tuple[str, ...] = ()
+    linux_bridge: str = ""
+    bond_mode: str = ""
+    lacp: str = ""
+    path: str = field(default="", compare=False)
+
+    def devices(self) -> tuple[str, ...]:
+        """Return the names of the devices that must be there already."""
+        return self.interfaces or ((self.linux_bridge,) if self.linux_bridge else ())
+
+    def key(self) -> str:
+        """Return the path in the document of what it consists of."""
+        names = ("linux_bridge",) if self.linux_bridge else ("interfaces",) if len(self.interfaces) > 1 else ()
+        return f"{self.path}.{(names or ('interface',))[0]}"
+
+
+@dataclass(frozen=True)
+class PhysicalNetwork:
+    """A network that is there without the fabric, and the bridge that joins nodes to it. ``mtu`` 0: its uplinks'."""
+
+    name: str
+    bridge: str
+    uplink: Uplink
+    mtu: int
+    path: str
 
 
 class PhysicalNetworksFeature(Feature):
     """``fabric_physical_networks``."""
 
     name = "physical networks"
+
+    def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
+        """See Feature."""
+        return {"physical_networks": reader.children("fabric_physical_networks", _read)}
+
+    def named(self, document: Document) -> Iterable[PhysicalNetwork]:
+        """See Feature."""
+        return document.physical_networks
+
+    def interfaces(self, document: Document) -> Iterator[tuple[str, str, str]]:
+        """See Feature."""
+        for physical in document.physical_networks:
+            yield from _interfaces(document, physical)
+
+    def check(self, document: Document, faults: Faults) -> None:
+        """See Feature."""
+        _check_bridges(document, faults)
+        for node in document.members():
+            _check_uplinks(document, node, faults)
+        for settings in document.nodes.values():
+            for name, uplink in settings.physical_networks.items():
+                check_reference(document, uplink.path, name, faults)
+
+    def check_site(self, site: Site, facts: Facts, faults: Faults) -> None:
+        """A NIC loses its addresses when it joins a bridge, so that of a physical network must have none to lose."""
+        for physical in site.attached():
+            _check_devices(site, physical, facts, faults)
 
     def build(self, site: Site, plan: Plan) -> None:
         """Say that there are provider bridges, what joins them to the wire, and what to br-int."""
@@ -35,6 +109,99 @@ class PhysicalNetworksFeature(Feature):
             _uplink(site, physical, plan)
             _patch(site, physical, translated, plan)
         _translate(site, plan)
+
+    def draw(self, document: Document, graph: Graph) -> None:
+        """See Feature."""
+        for physical in document.physical_networks:
+            lines = (physical.name, " + ".join(physical.uplink.devices()))
+            graph.shared.append(Vertex(f"segment_{physical.name}", "segment", lines))
+
+
+def _read(reader: Reader) -> PhysicalNetwork:
+    return PhysicalNetwork(
+        name=reader.get("name", _convert.name, "", required=True),
+        bridge=reader.get("bridge", _values.interface_name, _names.EXTERNAL),
+        uplink=read_uplink(reader),
+        mtu=reader.get("mtu", _mtu.VALUE, 0),
+        path=reader.path,
+    )
+
+
+def read_uplink(reader: Reader) -> Uplink:
+    """Return what joins a bridge to a physical network: one of three keys says it."""
+    interface = reader.get("interface", _values.interface_name, "")
+    interfaces = reader.values("interfaces", _values.interface_name)
+    linux_bridge = reader.get("linux_bridge", _values.interface_name, "")
+    bond_mode = reader.get("bond_mode", _convert.choice(*BOND_MODES), "")
+    lacp = reader.get("lacp", _convert.choice(*LACP), "")
+    given = [key for key in ("interface", "interfaces", "linux_bridge") if reader.raw(key) is not None]
+    if len(given) > 1:
+        reader.faults.add(reader.at(given[1]), f"cannot be combined with {given[0]}")
+    elif given == ["interfaces"] and len(set(interfaces)) < max(2, len(reader.items("interfaces"))):
+        if not reader.faults.below(reader.at("interfaces")):
+            reader.faults.add(reader.at("interfaces"), "makes a bond and needs two different ones or more")
+    elif given and given != ["interfaces"] and (bond_mode or lacp):
+        reader.faults.add(reader.at("bond_mode" if bond_mode else "lacp"), f"{given[0]} makes no bond; use interfaces")
+    if bond_mode == "balance-tcp" and lacp in ("", "off"):
+        reader.faults.add(reader.at("bond_mode"), "balance-tcp needs lacp active or passive")
+    return Uplink((interface,) if interface else interfaces, linux_bridge, bond_mode, lacp, reader.path)
+
+
+def _interfaces(document: Document, physical: PhysicalNetwork) -> Iterator[tuple[str, str, str]]:
+    """Yield the names of what joins the nodes to a physical network."""
+    if physical.bridge not in _names.RESERVED:  # which is reported where physical networks are checked
+        yield f"{physical.path}.bridge", f"bridge {physical.bridge}", physical.bridge
+    for name in _names.provider_patch(physical.bridge):
+        yield f"{physical.path}.bridge", f"bridge {physical.bridge}", name
+    for name in (*_names.linux_bridge_pair(physical.name), _names.bond(physical.name)):
+        yield f"{physical.path}.name", f"physical network '{physical.name}'", name
+    for uplink in (physical.uplink, *(document.uplink(physical, node) for node in document.members())):
+        for device in uplink.devices():
+            yield uplink.key(), f"interface {device}", device
+
+
+def _check_bridges(document: Document, faults: Faults) -> None:
+    used: dict[str, str] = {}
+    for physical in document.physical_networks:
+        path = f"{physical.path}.bridge"
+        if physical.bridge in _names.RESERVED:
+            faults.add(path, f"{physical.bridge} is the fabric's own; choose another name")
+        elif used.setdefault(physical.bridge, physical.name) != physical.name:
+            faults.add(path, f"{physical.bridge} is already the bridge of '{used[physical.bridge]}'; name another")
+
+
+def _check_uplinks(document: Document, node: str, faults: Faults) -> None:
+    settings = document.nodes.get(node)
+    underlay = document.underlay.interface if document.underlay else ""
+    underlay = (settings.underlay_interface if settings else "") or underlay
+    used: dict[str, str] = {}
+    for physical in document.attached(node):
+        uplink = document.uplink(physical, node)
+        if not uplink.devices() and not faults.at(uplink.key()):
+            here = f"fabric_nodes.{node}.physical_networks.{physical.name}.interface"
+            faults.add(uplink.key(), f"is required, or interfaces or linux_bridge, or {here}")
+        for device in uplink.devices():
+            if device == underlay:
+                faults.add(uplink.key(), f"{device} is the underlay's interface")
+            elif used.setdefault(device, physical.name) != physical.name:
+                faults.add(uplink.key(), f"{device} is already the uplink of '{used[device]}'")
+
+
+def check_reference(document: Document, path: str, name: str, faults: Faults) -> None:
+    """Note a physical network that there is none of."""
+    faults.missing(path, name, document.physical_network(name), "physical network", "fabric_physical_networks")
+
+
+def _check_devices(site: Site, physical: PhysicalNetwork, facts: Facts, faults: Faults) -> None:
+    uplink = site.document.uplink(physical, site.node)
+    for name in uplink.devices():
+        if site.state.mtus and name not in site.state.mtus:
+            faults.add(uplink.key(), f"{site.node} has no interface {name}")
+    for name in uplink.interfaces:
+        addresses = ", ".join(map(str, global_addresses(facts, site.node, name)))
+        if addresses:
+            message = f"{name} of {site.node} carries {addresses}; remove it, or name another interface"
+            faults.add(uplink.key(), message)
 
 
 def _uplink(site: Site, physical: PhysicalNetwork, plan: Plan) -> None:

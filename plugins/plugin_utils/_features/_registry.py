@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp import DhcpFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._dhcp import DhcpFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import GuestsFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._guests import GuestsFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._networks import NetworksFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._nodes import NodesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetworksFeature
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers import RoutersFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._routers import RoutersFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import UnderlayFeature
 
 FEATURES: tuple[Feature, ...] = (
     UnderlayFeature(),
+    NodesFeature(),
     PhysicalNetworksFeature(),
+    NetworksFeature(),
     DhcpFeature(),
     RoutersFeature(),
     GuestsFeature(),

@@ -5,21 +5,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
+KEY_BITS = {"gre": 32, "vxlan": 24, "geneve": 24}
 DEFAULT_DST_PORT = {"vxlan": 4789, "geneve": 6081}  # RFC 7348, RFC 8926; GRE has no ports
+
+
+@dataclass(frozen=True)
+class Underlay:
+    """What carries the fabric between the nodes. ``mtu`` 0: the least MTU of the nodes' underlay interfaces."""
+
+    type: str
+    interface: str
+    key: int = 1
+    dst_port: Optional[int] = None
+    mtu: int = 0
+    path: str = "fabric_underlay"
 
 
 class UnderlayFeature(Feature):
     """``fabric_underlay``."""
 
     name = "underlay"
+
+    def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
+        """See Feature."""
+        given = reader.raw("fabric_underlay")
+        return {"underlay": reader.child("fabric_underlay", _read) if given else None}
+
+    def check(self, document: Document, faults: Faults) -> None:
+        """See Feature."""
+        _check(document, faults)
 
     def build(self, site: Site, plan: Plan) -> None:
         """Say that there are tunnels, and the bridge that carries them where Open vSwitch needs one."""
@@ -30,6 +58,35 @@ class UnderlayFeature(Feature):
             _uplink(site, plan)
         _patch(site.document, plan)
         _tunnels(site, plan)
+
+
+def _read(reader: Reader) -> Underlay:
+    kind = reader.get("type", _convert.choice(*_mtu.OVERHEAD), "", required=True)
+    dst_port = reader.get("dst_port", _values.port_number, None)
+    if dst_port and kind == "gre":
+        reader.faults.add(reader.at("dst_port"), "GRE has no ports")
+    return Underlay(
+        type=kind,
+        interface=reader.get("interface", _values.interface_name, ""),
+        key=reader.get("key", _values.integer(0, 2 ** KEY_BITS.get(kind, 32) - 1), 1),
+        dst_port=dst_port,
+        mtu=reader.get("mtu", _mtu.VALUE, 0),
+        path=reader.path,
+    )
+
+
+def _check(document: Document, faults: Faults) -> None:
+    members = document.members()
+    underlay = document.underlay
+    if underlay is None:
+        tunnelled = [item for item in document.networks if not item.network_type and not item.physical_network]
+        if len(members) > 1 and tunnelled:
+            faults.add("fabric_underlay", f"is required, since the document has several nodes ({', '.join(members)})")
+        return
+    for node in members if not faults.at(f"{underlay.path}.interface") else ():
+        settings = document.nodes.get(node)
+        if not underlay.interface and not (settings and settings.underlay_interface):
+            faults.add(f"{underlay.path}.interface", f"is required, or fabric_nodes.{node}.underlay_interface")
 
 
 def _uplink(site: Site, plan: Plan) -> None:

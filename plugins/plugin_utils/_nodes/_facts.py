@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Interface
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
@@ -45,6 +46,19 @@ class Checked:
         """Return what the operators are to know of the facts of other nodes."""
         lines = [f"{line}; {_LEFT_OUT}" for other, line in self.malformed.items() if other != node]
         return lines + [line for other, found in self.small.items() if other != node for line in found]
+
+
+def interfaces_of(facts: Facts, node: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the interfaces of a node by name, none where it was not asked."""
+    result: Mapping[str, Mapping[str, Any]] = (facts.get(node) or {}).get("interfaces") or {}
+    return result
+
+
+def global_addresses(facts: Facts, node: str, interface: str) -> list[Interface]:
+    """Return the addresses of a node's interface, without the link-local ones that it has by itself."""
+    found = interfaces_of(facts, node).get(interface, {}).get("addresses") or []
+    addresses = [ipaddress.ip_interface(str(address)) for address in found]
+    return [address for address in addresses if not address.ip.is_link_local]
 
 
 def checked(document: Document, facts: Facts, underlays: Mapping[str, str]) -> Checked:

@@ -16,23 +16,18 @@ from collections.abc import Collection, Mapping
 from typing import Any, Optional, Union
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Interface, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-    LOCAL,
-    Address,
-    Interface,
-    Network,
-    NodeSettings,
-    NodeState,
-    PhysicalNetwork,
-    Subnet,
-    Underlay,
-)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import LOCAL, Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._nodes import NodeSettings
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetwork
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import Underlay
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._facts import Facts, global_addresses, interfaces_of
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._state import NodeState
 
-Facts = Mapping[str, Any]
 Ignored = Collection[Union[str, tuple[str, str]]]
 """Nodes, and interfaces as node and name, whose facts do not count."""
 _MOST_RESOLVERS = 3  # as resolv.conf(5) has it
@@ -53,10 +48,10 @@ def underlay_interface(document: Document, node: str) -> str:
 
 def node_state(document: Document, node: str, facts: Facts, faults: Faults) -> NodeState:
     """Return the state of the node to compile for."""
-    if not _interfaces(facts, node):
+    if not interfaces_of(facts, node):
         faults.add(node, "there are no facts of this node; it has to be reached before it can be built")
         return NodeState(datapath_type="")
-    interfaces = _interfaces(facts, node)
+    interfaces = interfaces_of(facts, node)
     name = underlay_interface(document, node)
     if name and name not in interfaces:
         _add_lack(document, node, name, faults)
@@ -148,7 +143,7 @@ def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, f
         for name in document.uplink(physical, node).devices() if physical in document.attached(node) else ():
             if node in ignored or (node, name) in ignored:
                 continue
-            mtu = _interfaces(facts, node).get(name, {}).get("mtu")
+            mtu = interfaces_of(facts, node).get(name, {}).get("mtu")
             if mtu:
                 mtus.append(int(mtu))
             else:
@@ -175,7 +170,7 @@ def _underlay_mtu(document: Document, underlay: Underlay, facts: Facts, faults: 
         name = underlay_interface(document, node)
         if mtus.get(node, 1):
             continue
-        if _interfaces(facts, node) and name not in _interfaces(facts, node):
+        if interfaces_of(facts, node) and name not in interfaces_of(facts, node):
             _add_lack(document, node, name, faults)
         else:
             _add_unknown(node, f"the MTU of its underlay interface {name}", "fabric_underlay.mtu", facts, faults)
@@ -186,7 +181,7 @@ def _underlay_mtus(document: Document, facts: Facts, ignored: Ignored) -> dict[s
     """Return the MTUs of the underlay interfaces by node, 0 where it is not known, less those that do not count."""
     names = {node: underlay_interface(document, node) for node in document.members() if node not in ignored}
     return {
-        node: int(_interfaces(facts, node).get(name, {}).get("mtu") or 0)
+        node: int(interfaces_of(facts, node).get(name, {}).get("mtu") or 0)
         for node, name in names.items()
         if (node, name) not in ignored
     }
@@ -214,21 +209,9 @@ def _add_lack(document: Document, node: str, name: str, faults: Faults) -> None:
     faults.add(path, f"{node} has no interface {name}")
 
 
-def _interfaces(facts: Facts, node: str) -> Mapping[str, Mapping[str, Any]]:
-    result: Mapping[str, Mapping[str, Any]] = (facts.get(node) or {}).get("interfaces") or {}
-    return result
-
-
 def _add_unknown(node: str, what: str, remedy: str, facts: Facts, faults: Faults) -> None:
-    reason = "it is not there" if _interfaces(facts, node) else "the node could not be asked"
+    reason = "it is not there" if interfaces_of(facts, node) else "the node could not be asked"
     faults.add(node, f"{what} is not known, since {reason}; set {remedy}")
-
-
-def global_addresses(facts: Facts, node: str, interface: str) -> list[Interface]:
-    """Return the addresses of a node's interface, without the link-local ones that it has by itself."""
-    found = _interfaces(facts, node).get(interface, {}).get("addresses") or []
-    addresses = [ipaddress.ip_interface(str(address)) for address in found]
-    return [address for address in addresses if not address.ip.is_link_local]
 
 
 def _underlay_addresses(document: Document, node: str, facts: Facts) -> tuple[Interface, ...]:
@@ -306,7 +289,7 @@ def check_on_link(state: NodeState, node: str, peers: Mapping[Subnet, Mapping[st
 def check_lease(state: NodeState, node: str, facts: Facts, faults: Faults) -> None:
     """Note an underlay address that goes with its lease, which nobody would renew on br-phy."""
     name = state.underlay_interface
-    for address in _interfaces(facts, node).get(name, {}).get("leased", ()):
+    for address in interfaces_of(facts, node).get(name, {}).get("leased", ()):
         faults.add(
             "fabric_underlay.interface",
             f"{node} has {address} of {name} by a lease (DHCP), and nobody would renew it on br-phy; give the host "

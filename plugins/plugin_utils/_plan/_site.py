@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 
 if TYPE_CHECKING:
-    from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-        NodeState,
-        PhysicalNetwork,
-        Router,
-    )
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetwork
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router
+    from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._state import NodeState
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._one_network import network_document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._read import MODES
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import MODES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
 
 STATES = ("present", "absent")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 
 
 @contextmanager

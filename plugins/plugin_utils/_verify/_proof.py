@@ -9,24 +9,23 @@ is known so far and returns what is to be asked next, and the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-    Guest,
-    Network,
-    Nic,
-)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import ranges
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, Nic
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import proper, result_at
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
     TIMEOUT,
+    Case,
     Check,
     Leg,
     Outside,
-    checks,
     not_run,
 )
 
@@ -53,7 +52,7 @@ def verify(
     document = validate(variables)
     observed: Observed = {node: proper(said) for node, said in answers.items()}
     legs = [_leg(guest, index, document, observed) for guest in document.guests for index in range(len(guest.nics))]
-    planned = list(checks(document, legs, outside, peers))
+    planned = list(_checks(Case(document, legs, outside, peers)))
     by_node = {node: [check for check in planned if check.leg.node == node] for node in observed}
     judged = [
         (check, _judge(check, position, observed[node].get("attempts") or []))
@@ -72,6 +71,14 @@ def verify(
         "guests": [report for report, _failures in reports],
         "failures": [line for _report, failures in reports for line in failures],
     }
+
+
+def _checks(case: Case) -> Iterator[Check]:
+    """Yield the checks of all guests that were asked and have an address."""
+    for leg in case.legs:
+        if leg.interface and leg.addresses:
+            for feature in FEATURES:
+                yield from feature.prove(case, leg)
 
 
 def _leg(guest: Guest, index: int, document: Document, observed: Observed) -> Leg:
@@ -204,8 +211,8 @@ def _is_leased(leg: Leg, leases: Mapping[str, set[tuple[str, str]]]) -> bool:
 def _may_be_leased(network: Network, nic: Nic, address: Any) -> bool:
     if address in nic.addresses():
         return True
-    ranges = network.ranges(address.version)
+    offered = ranges(network, address.version)
     subnet = network.subnet(address.version)
-    if not ranges and address.version == 6:
+    if not offered and address.version == 6:
         return subnet is not None and address in subnet
-    return any(item.first <= address <= item.last for item in ranges)
+    return any(item.first <= address <= item.last for item in offered)

@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, parse
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
 from netvirt_testing.__main__ import GROUPS

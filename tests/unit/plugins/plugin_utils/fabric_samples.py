@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 
 ROOT = Path(__file__).resolve().parents[4]
 NODES = ["network1", "compute1", "compute2"]

@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 from fabric_samples import ROOT, changed, facts_of, faults_of
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _read
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import DEFAULT_OWNER
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import DEFAULT_LEASE
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import MODES
 
 SPEC = yaml.safe_load((ROOT / "roles/fabric/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests", "fabric_allow_removal"}
@@ -56,6 +58,6 @@ def test_every_key_of_the_reader_is_an_argument() -> None:
 
 def test_choices_agree() -> None:
     networks = SPEC["fabric_networks"]["options"]
-    assert tuple(networks["mode"]["choices"]) == _read.MODES
-    assert networks["dhcp"]["options"]["lease"]["default"] == _read.DEFAULT_LEASE
-    assert SPEC["fabric_owner"]["default"] == _read.DEFAULT_OWNER
+    assert tuple(networks["mode"]["choices"]) == MODES
+    assert networks["dhcp"]["options"]["lease"]["default"] == DEFAULT_LEASE
+    assert SPEC["fabric_owner"]["default"] == DEFAULT_OWNER

@@ -13,7 +13,7 @@ import yaml
 from fabric_samples import NODES, ROOT, changed, facts_of, sample
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_fabric, compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import compile as fleets  # the benchmark's documents

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._drawing import dot, mermaid
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names

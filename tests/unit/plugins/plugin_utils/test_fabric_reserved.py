@@ -12,7 +12,7 @@ from fabric_samples import NODES, build, changed, facts_of, named, sample
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._reservations import digest
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._reserved import unreserved
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._reserved import unreserved
 
 FAULT = (
     "fabric_guests[0]: vm1 is new, and the DHCP server of blue on network1 does not keep its address yet; "

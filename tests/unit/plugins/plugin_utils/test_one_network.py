@@ -12,7 +12,7 @@ import pytest
 import yaml
 from fabric_samples import NODES, ROOT, build, named, of_kind
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._one_network import (
     COPIED,
     NETWORK_KEYS,

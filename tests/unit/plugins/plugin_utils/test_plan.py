@@ -10,7 +10,7 @@ from fabric_samples import named, of_kind
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import kind, parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import NodeState
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._state import NodeState
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._rules import RULES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site

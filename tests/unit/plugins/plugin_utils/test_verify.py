@@ -13,7 +13,7 @@ import pytest
 from fabric_samples import NODES, changed, facts_of, sample
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import FabricError
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import IMPROPER, intrusions, lease_entries
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Outside
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._proof import Evidence, verify

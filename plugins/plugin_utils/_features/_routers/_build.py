@@ -1,22 +1,18 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Routers: a namespace with a leg in each network, translation, and what may pass."""
+"""A router on a node: a namespace with a leg in each network, translation, and what may pass."""
 
 from __future__ import annotations
 
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
-    ExternalLeg,
-    Network,
-    PhysicalNetwork,
-    Router,
-)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _physical_networks
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetwork
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import ExternalLeg, Router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._namespace import Namespace
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -27,28 +23,23 @@ RP_FILTER_STRICT = 1
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-class RoutersFeature(Feature):
-    """``fabric_routers``."""
-
-    name = "routers"
-
-    def build(self, site: Site, plan: Plan) -> None:
-        """Say that there are the routers of this node."""
-        for router in site.routers():
-            namespace = plan.namespace(_names.router_namespace(router.name))
-            networks = site.document.networks_of(router.name)
-            leg = router.external
-            forward6 = bool(any(network.cidr6 for network in networks) or (leg and leg.address6))
-            namespace.declare(forward=True, forward6=forward6, rp_filter=RP_FILTER_STRICT)
-            namespace.sysctl(**ROUTER_SYSCTLS)
-            if router.trunk and networks:
-                _trunk(site, router, networks, namespace, plan)
-            else:
-                _legs(site, networks, namespace, plan)
-            if leg:
-                _external(site, router, leg, namespace, plan)
-            _translate(router, networks, namespace)
-            _filter(router, networks, namespace)
+def build(site: Site, plan: Plan) -> None:
+    """Say that there are the routers of this node."""
+    for router in site.routers():
+        namespace = plan.namespace(_names.router_namespace(router.name))
+        networks = site.document.networks_of(router.name)
+        leg = router.external
+        forward6 = bool(any(network.cidr6 for network in networks) or (leg and leg.address6))
+        namespace.declare(forward=True, forward6=forward6, rp_filter=RP_FILTER_STRICT)
+        namespace.sysctl(**ROUTER_SYSCTLS)
+        if router.trunk and networks:
+            _trunk(site, router, networks, namespace, plan)
+        else:
+            _legs(site, networks, namespace, plan)
+        if leg:
+            _external(site, router, leg, namespace, plan)
+        _translate(router, networks, namespace)
+        _filter(router, networks, namespace)
 
 
 def _legs(site: Site, networks: list[Network], namespace: Namespace, plan: Plan) -> None:

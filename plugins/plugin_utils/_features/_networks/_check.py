@@ -1,58 +1,48 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check what carries the networks: physical networks and their uplinks, VLANs on the wire, tunnels."""
+"""Check the networks of a document, each by itself and against the others."""
 
 from __future__ import annotations
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import key, unusable
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import (
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import (
     FLAT,
     LOCAL,
     VLAN,
     Network,
 )
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import check_reference
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
 
 
-def check_physical(document: Document, faults: Faults) -> None:
-    """Note every fault of what carries the document's networks."""
-    _check_bridges(document, faults)
-    for node in document.members():
-        _check_uplinks(document, node, faults)
+def check(document: Document, faults: Faults) -> None:
+    """Note every fault of the networks."""
+    _check_vlans(document, faults)
     for network in document.networks:
         _check_type(document, network, faults)
         if network.network_type == LOCAL:
             _check_local(document, network, faults)
     _check_segmentation(document, faults)
+    for network in document.networks:
+        _check_mode(network, faults)
+        _check_mtu(network, faults)
+        router = document.router(network.router)
+        faults.missing(f"{network.path}.router", network.router, router, "router", "fabric_routers")
+        check_reference(document, f"{network.path}.physical_network", network.physical_network, faults)
+        if not faults.at(f"{network.path}.cidr", f"{network.path}.cidr6"):
+            _check_gateways(network, faults)
 
 
-def _check_bridges(document: Document, faults: Faults) -> None:
-    used: dict[str, str] = {}
-    for physical in document.physical_networks:
-        path = f"{physical.path}.bridge"
-        if physical.bridge in _names.RESERVED:
-            faults.add(path, f"{physical.bridge} is the fabric's own; choose another name")
-        elif used.setdefault(physical.bridge, physical.name) != physical.name:
-            faults.add(path, f"{physical.bridge} is already the bridge of '{used[physical.bridge]}'; name another")
-
-
-def _check_uplinks(document: Document, node: str, faults: Faults) -> None:
-    settings = document.nodes.get(node)
-    underlay = document.underlay.interface if document.underlay else ""
-    underlay = (settings.underlay_interface if settings else "") or underlay
-    used: dict[str, str] = {}
-    for physical in document.attached(node):
-        uplink = document.uplink(physical, node)
-        if not uplink.devices() and not faults.at(uplink.key()):
-            here = f"fabric_nodes.{node}.physical_networks.{physical.name}.interface"
-            faults.add(uplink.key(), f"is required, or interfaces or linux_bridge, or {here}")
-        for device in uplink.devices():
-            if device == underlay:
-                faults.add(uplink.key(), f"{device} is the underlay's interface")
-            elif used.setdefault(device, physical.name) != physical.name:
-                faults.add(uplink.key(), f"{device} is already the uplink of '{used[device]}'")
+def _check_vlans(document: Document, faults: Faults) -> None:
+    vlans: dict[int, str] = {}
+    for network in document.networks:
+        if network.vlan in vlans:
+            faults.add(f"{network.path}.vlan", f"{network.vlan} is already used by '{vlans[network.vlan]}'")
+        elif network.vlan:
+            vlans[network.vlan] = network.name
 
 
 def _check_type(document: Document, network: Network, faults: Faults) -> None:
@@ -94,3 +84,33 @@ def _check_segmentation(document: Document, faults: Faults) -> None:
                 key = "segmentation_id" if network.segmentation_id else "physical_network"
                 message = f"{what} on '{network.physical_network}' is already used by '{other}'"
                 faults.add(f"{network.path}.{key}", message)
+
+
+def _check_mode(network: Network, faults: Faults) -> None:
+    if network.mode == "isolated":
+        if network.router:
+            faults.add(f"{network.path}.router", "an isolated network has no router; choose mode routed or nat")
+        return
+    if not network.mode or network.mode == "bridged":
+        return
+    if not network.router:
+        faults.add(f"{network.path}.router", f"is required in mode {network.mode}")
+    if not network.subnets() and not faults.at(f"{network.path}.cidr", f"{network.path}.cidr6"):
+        faults.add(f"{network.path}.cidr", f"is required in mode {network.mode}, or cidr6")
+
+
+def _check_mtu(network: Network, faults: Faults) -> None:
+    if network.cidr6 and 0 < network.mtu < _mtu.IPV6_MIN:
+        faults.add(f"{network.path}.mtu", f"{network.mtu} is too small for IPv6, which needs {_mtu.IPV6_MIN}")
+
+
+def _check_gateways(network: Network, faults: Faults) -> None:
+    for version, gateway in ((4, network.gateway), (6, network.gateway6)):
+        subnet = network.subnet(version)
+        path = f"{network.path}.{key('gateway', version)}"
+        if gateway and not subnet:
+            faults.add(path, f"needs {key('cidr', version)}")
+        elif gateway and subnet:
+            faults.add_if(path, unusable(gateway, subnet))
+        elif subnet and network.router and not faults.at(path):
+            faults.add(path, f"is required in mode bridged: the address of router '{network.router}'")

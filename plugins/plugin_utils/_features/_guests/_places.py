@@ -10,11 +10,11 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import called
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Guest
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _nodes
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._facts import Facts
 
 
-def left(document: Document, facts: _nodes.Facts) -> dict[str, list[Guest]]:
+def left(document: Document, facts: Facts) -> dict[str, list[Guest]]:
     """Return by node the document's guests that it runs, or at least has the unit of, and which are on others now."""
     guests = {guest.name: guest for guest in document.guests}
     return {
@@ -32,7 +32,7 @@ def moving(guests: Iterable[Guest]) -> list[dict[str, Any]]:
     return [{"kvm_guest": {"name": guest.name, "state": "absent"}} for guest in guests]
 
 
-def stranded(former: Mapping[str, Iterable[Guest]], facts: _nodes.Facts) -> dict[str, list[tuple[str, str]]]:
+def stranded(former: Mapping[str, Iterable[Guest]], facts: Facts) -> dict[str, list[tuple[str, str]]]:
     """Return by node the faults, each with its path, of guests that would start anew without what they wrote.
 
     Their disk is still on the node that they leave. It is a fault of both nodes: the one must not start the guest, the
@@ -56,11 +56,11 @@ def stranded(former: Mapping[str, Iterable[Guest]], facts: _nodes.Facts) -> dict
     return result
 
 
-def _has_disk(node: str, guest: Guest, facts: _nodes.Facts) -> bool:
+def _has_disk(node: str, guest: Guest, facts: Facts) -> bool:
     return bool(told(node, facts).get(guest.name, {}).get("disk"))
 
 
-def told(node: str, facts: _nodes.Facts) -> dict[str, dict[str, Any]]:
+def told(node: str, facts: Facts) -> dict[str, dict[str, Any]]:
     """Return the guests that a node says it has, by name."""
     guests = (facts.get(node) or {}).get("guests")
     found = guests if isinstance(guests, dict) else {}

@@ -1,36 +1,36 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""DHCP, router advertisements and DNS of networks, beside their router or in a namespace of their own."""
+"""DHCP servers, beside their router or in a namespace of their own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._check_addresses import reservations
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._model import Address, Dhcp, Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import (
+    Dhcp,
+    ranges,
+    reservations,
+    server,
+)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
 
-class DhcpFeature(Feature):
-    """``fabric_networks[].dhcp``."""
-
-    name = "dhcp"
-
-    def build(self, site: Site, plan: Plan) -> None:
-        """Say that there are the DHCP servers of this node."""
-        for router in site.routers():
-            for network in site.document.networks_of(router.name):
-                if network.dhcp:
-                    interface = _names.router_leg(network.name)[1]
-                    _serve(site, network, network.dhcp, plan, _names.router_namespace(router.name), interface)
-        for network in site.document.networks:
-            if not network.router and network.dhcp and network.dhcp.node == site.node:
-                _serve_alone(site, network, network.dhcp, plan)
+def build(site: Site, plan: Plan) -> None:
+    """Say that there are the DHCP servers of this node."""
+    for router in site.routers():
+        for network in site.document.networks_of(router.name):
+            if network.dhcp:
+                interface = _names.router_leg(network.name)[1]
+                _serve(site, network, network.dhcp, plan, _names.router_namespace(router.name), interface)
+    for network in site.document.networks:
+        if not network.router and network.dhcp and network.dhcp.node == site.node:
+            _serve_alone(site, network, network.dhcp, plan)
 
 
 def _serve_alone(site: Site, network: Network, dhcp: Dhcp, plan: Plan) -> None:
@@ -40,7 +40,7 @@ def _serve_alone(site: Site, network: Network, dhcp: Dhcp, plan: Plan) -> None:
     namespace = plan.namespace(_names.dhcp_namespace(network.name))
     namespace.leg(ends, site.mtus.get(network.name))
     namespace.declare(forward=False, forward6=False)
-    servers = [f"{network.server(subnet.version)}/{subnet.prefixlen}" for subnet, _gateway in network.subnets()]
+    servers = [f"{server(network, subnet.version)}/{subnet.prefixlen}" for subnet, _gateway in network.subnets()]
     namespace.interface(ends[1], servers)
     _serve(site, network, dhcp, plan, namespace.name, ends[1])
 
@@ -84,15 +84,15 @@ def _texts(addresses: tuple[Address, ...]) -> list[str]:
 
 def _ranges(network: Network, lease: str) -> list[dict[str, Any]]:
     """Return dnsmasq's ranges. An IPv6 subnet without one gets router advertisements and SLAAC (RFC 4862)."""
-    ranges = [
+    found = [
         {"start": str(item.first), "end": str(item.last), "lease": lease, "prefix": subnet.prefixlen}
         for subnet, _gateway in network.subnets()
-        for item in network.ranges(subnet.version)
+        for item in ranges(network, subnet.version)
     ]
-    if network.cidr6 and not network.ranges(6):
+    if network.cidr6 and not ranges(network, 6):
         start = str(network.cidr6.network_address)
-        ranges.append({"start": start, "prefix": network.cidr6.prefixlen, "mode": "ra-stateless", "lease": lease})
-    return ranges
+        found.append({"start": start, "prefix": network.cidr6.prefixlen, "mode": "ra-stateless", "lease": lease})
+    return found
 
 
 def hosts(document: Document, network: Network) -> list[dict[str, Any]]:

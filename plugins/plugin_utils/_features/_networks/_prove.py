@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must be seen of networks: who reaches whom, by their modes and routers."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import quoted
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
+    Case,
+    Check,
+    Leg,
+    Outside,
+    Result,
+    not_reached,
+    reached,
+    titled,
+)
+
+
+def prove(case: Case, leg: Leg) -> Iterator[Check]:
+    """Yield the checks of one guest's connection."""
+    yield from _gateway(leg)
+    yield from _neighbours(leg, case.legs, case.peers)
+    yield from _other_networks(case.document, leg, case.legs)
+    yield from _outside(case.document, leg, case.outside)
+
+
+def _gateway(leg: Leg) -> Iterator[Check]:
+    network = leg.network
+    if not network.router and not network.dhcp and network.mode != "bridged":
+        return
+    for _subnet, gateway in network.subnets():
+        if gateway and gateway.version in leg.versions():
+            yield reached(leg, gateway, titled("gateway", gateway))
+
+
+def _neighbours(leg: Leg, legs: Sequence[Leg], peers: int) -> Iterator[Check]:
+    """Every guest asks the guests that follow it in the document, so that few checks cover all of a large network."""
+    others = [other for other in legs if other.network.name == leg.network.name]
+    start = others.index(leg)
+    for other in [item for item in others[start + 1 :] + others[:start] if item.guest != leg.guest][:peers]:
+        for version in leg.versions():
+            address = other.address(version)
+            if address:
+                title = titled(other.guest, address)
+                yield reached(leg, address, title)
+                if leg.mtu:
+                    yield reached(leg, address, f"{title} with {leg.mtu} bytes", leg.mtu)
+
+
+def _other_networks(document: Document, leg: Leg, legs: Sequence[Leg]) -> Iterator[Check]:
+    """One guest of each other network is reached or not, as the document has it; several NICs belong to no one side."""
+    single = [item for item in legs if len([other for other in legs if other.guest == item.guest]) == 1]
+    if leg not in single:
+        return
+    for network in document.networks:
+        other = next((item for item in single if item.network == network and network.name != leg.network.name), None)
+        expected = other and _joined(document, leg.network, network)
+        if other is None or expected is None:
+            continue
+        for version in leg.versions():
+            address = other.address(version)
+            if address is None or _is_local(leg, address, legs):
+                continue
+            title = f"{titled(other.guest, address)} in {network.name}"
+            yield reached(leg, address, title) if expected else not_reached(leg, address, title)
+
+
+def _joined(document: Document, one: Network, other: Network) -> bool | None:
+    """Return whether the first network reaches the other; None where things outside the fabric decide."""
+    router = document.router(one.router)
+    if router and one.router == other.router:
+        return router.joins(one.name, other.name)
+    if "isolated" in (one.mode, other.mode):
+        return False
+    if other.mode != "nat" and "bridged" in (one.mode, other.mode):
+        return None
+    if not one.router or not other.router or other.mode == "nat":
+        return False
+    return None
+
+
+def _is_local(leg: Leg, address: Address, legs: Sequence[Leg]) -> bool:
+    """Tell whether the address is in use in the leg's own network as well."""
+    return any(other.address(address.version) == address for other in legs if other.network.name == leg.network.name)
+
+
+def _outside(document: Document, leg: Leg, outside: Outside) -> Iterator[Check]:
+    router = document.router(leg.network.router)
+    for address in outside.addresses:
+        if address.version not in leg.versions():
+            continue
+        title = titled("upstream", address)
+        if leg.network.mode == "bridged":
+            continue  # what is reached is up to the physical segment
+        if router is None or router.external is None:
+            yield not_reached(leg, address, title)
+        elif leg.network.mode == "nat":
+            yield reached(leg, address, title)
+            if outside.http:
+                yield _fetched(leg, address, outside.http, router)
+
+
+def _fetched(leg: Leg, address: Address, http: tuple[str, ...], router: Router) -> Check:
+    url = f"http://{address}/" if address.version == 4 else f"http://[{address}]/"
+    sources = [str(item.ip) for item in (router.external.addresses() if router.external else [])]
+    source = next(item for item in sources if ipaddress.ip_address(item).version == address.version)
+    expected = f"a page from {url}, asked for by {source}"
+    return Check(leg, str(address), f"HTTP as {source}", expected, (*http, url), _seen_as(source))
+
+
+def _seen_as(source: str) -> Callable[[Result], str]:
+    """The page was fetched; where it is JSON and says by which address the client was seen, that is the source."""
+
+    def found(result: Result) -> str:
+        if result.get("error"):
+            return str(result["error"])
+        if result["rc"] != 0:
+            return quoted((result["stderr"].strip().splitlines() or ["none"])[-1])
+        try:
+            client = json.loads(result["stdout"])["client"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return ""
+        return "" if client == source else f"a page asked for by {quoted(client)}"
+
+    return found
