@@ -10,6 +10,7 @@ the number of the process that runs the command, then the status that it ended w
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -116,12 +117,21 @@ def run(request: Mapping[str, Any]) -> int:
     return 0
 
 
+def load() -> None:
+    """Load what every run needs: Ansible, and the long table of where its plugins went, which each run would parse."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
+    parse = finder._meta_yml_to_dict = functools.cache(finder._meta_yml_to_dict)
+    table = Path(importlib.import_module("ansible").__path__[0], "config", "ansible_builtin_runtime.yml")
+    parse(table.read_bytes(), ("ansible.builtin", "runtime.yml"))
+
+
 def main() -> None:
     """Serve until there is nobody to ask."""
     # An interrupt ends the run; what cleans up after it needs more runs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in PRELOADED:
-        importlib.import_module(name)
+    load()
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
