@@ -19,10 +19,10 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors i
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _layout, _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _places
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._build import definitions
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _facts, _nodes, _owners
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Resource
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -138,7 +138,7 @@ def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
         _nodes.check_lease(state, node, fleet.found.facts, faults)
     remotes = [address for peer, address in fleet.remotes.items() if peer != node]
     site = Site(fleet.document, node, state, remotes, fleet.mtus)
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         feature.check_site(site, fleet.found.facts, faults)
     return site, list(dict.fromkeys([*faults.lines(), *fleet.faults]))
 

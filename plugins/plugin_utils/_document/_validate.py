@@ -16,7 +16,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
 
 DEFAULT_OWNER = "fabric"
 
@@ -30,7 +30,7 @@ def validate(variables: Any, hosts: Optional[Iterable[str]] = None) -> Document:
     document = _read(variables, faults)
     _check_unique_names(document, faults)
     _check_nodes(document, None if hosts is None else frozenset(hosts), faults)
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         feature.check(document, faults)
     _check_interface_names(document, faults)
     if faults.lines():
@@ -43,7 +43,7 @@ def _read(variables: Any, faults: Faults) -> Document:
         faults.add("the document", f"must be a dictionary, not {shown(variables)}")
         return Document(owner=DEFAULT_OWNER, underlay=None)
     extensions: dict[str, list[Callable[[Reader], Mapping[str, Any]]]] = {}
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         for sort, read in feature.extends.items():
             extensions.setdefault(sort, []).append(read)
     return Reader(variables, "", faults, extensions).finish(_document)
@@ -56,7 +56,7 @@ def _document(reader: Reader) -> Document:
         reason = "fabric_owner itself" if former == owner else "the owner of what single modules make"
         reader.faults.add("fabric_owner_was", f"must be the owner of another document; {former} is {reason}")
     found: dict[str, Any] = {}
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         found.update(feature.read(reader, former or owner))
     own = {field.name for field in fields(Document)}
     parts = {name: found.pop(name) for name in set(found) - own}
@@ -64,7 +64,7 @@ def _document(reader: Reader) -> Document:
 
 
 def _check_unique_names(document: Document, faults: Faults) -> None:
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         seen: set[str] = set()
         for item in feature.named(document):
             if item.name and item.name in seen:
@@ -90,5 +90,5 @@ def _interface_names(document: Document) -> Iterator[tuple[str, str, str]]:
     """Yield (path, what it belongs to, name) of every interface in the root namespace of any node."""
     for name in sorted(_names.RESERVED):
         yield "", "the fabric itself", name
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         yield from feature.interfaces(document)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import SHAPES, Graph, Vertex
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
 
 
 def graph(document: Document) -> Graph:
     """Return the document as a graph."""
     result = Graph(nodes={node: [] for node in document.members()})
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         feature.draw(document, result)
     return result
 

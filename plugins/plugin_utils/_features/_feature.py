@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._facts import Facts
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
@@ -32,6 +33,12 @@ class Feature:
 
     name = ""
     """It tells the feature's flows from those of others, and stands in messages about contradictions."""
+
+    keys: Sequence[Key] = ()
+    """Its sections of the document, for the reference and the argument specifications."""
+
+    extra_keys: Mapping[str, Sequence[Key]] = {}
+    """The same of its keys in objects of other features, by sort of object."""
 
     extends: Mapping[str, Callable[[Reader], Mapping[str, Any]]] = {}
     """By sort of object of other features (network, router, guest, nic): reads its further keys, into ``parts``."""

@@ -13,6 +13,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Interface
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import Uplink, read_uplink
 
@@ -31,10 +32,56 @@ class NodeSettings:
     path: str = ""
 
 
+KEYS = (
+    Key(
+        "underlay_interface",
+        "",
+        row="in place of `fabric_underlay.interface`",
+    ),
+    Key(
+        "underlay_address",
+        "",
+        row="with prefix length, such as `192.0.2.1/24`; required where the interface has several addresses",
+    ),
+    Key(
+        "datapath_type",
+        "",
+        row="`system` (kernel) or `netdev` (userspace); default what the node offers, the kernel's first",
+    ),
+    Key(
+        "physical_networks",
+        "",
+        row=(
+            "by name of a physical network, the node's own `interface`, `interfaces`, `bond_mode`, `lacp` "
+            "or `linux_bridge`; `{}` joins the node with those of all nodes"
+        ),
+        type="dict",
+    ),
+)
+SECTIONS = (
+    Key(
+        "fabric_nodes",
+        [
+            "What to use for a node in place of what is found there, by inventory name.",
+            (
+                "Keys of a node are C(underlay_interface), C(underlay_address) (with prefix length), C(datapath_type) "
+                "(V(system) or V(netdev)) and C(physical_networks), a dictionary of uplinks by the name of their "
+                "physical network. An empty dictionary makes a host part of the fabric that nothing else names."
+            ),
+        ],
+        type="dict",
+        default={},
+        by_name=True,
+        keys=KEYS,
+    ),
+)
+
+
 class NodesFeature(Feature):
     """``fabric_nodes``."""
 
     name = "nodes"
+    keys = SECTIONS
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
         """See Feature."""

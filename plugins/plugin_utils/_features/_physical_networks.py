@@ -19,6 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph, Vertex
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
@@ -69,10 +70,85 @@ class PhysicalNetwork:
     path: str
 
 
+KEYS = (
+    Key(
+        "name",
+        "The physical network's name.",
+        row="required",
+        required=True,
+    ),
+    Key(
+        "bridge",
+        "The provider bridge, one for each physical network.",
+        row="the provider bridge, default `br-ex`; each physical network has its own",
+        default="br-ex",
+    ),
+    Key(
+        "interface",
+        [
+            "The NIC that becomes a port of the bridge. It carries no address.",
+            ("Required without V(interfaces) and V(linux_bridge), unless O(fabric_nodes) has an uplink for all nodes."),
+        ],
+        row="the NIC that becomes a port of the bridge; it must carry no address",
+    ),
+    Key(
+        "interfaces",
+        "Several NICs that become a bond.",
+        row="in its place several NICs, which become a bond",
+        type="list",
+        elements="str",
+    ),
+    Key(
+        "bond_mode",
+        "How the bond chooses among its NICs. The default is V(active-backup).",
+        row=(
+            "of a bond: `active-backup` (default), `balance-slb` or `balance-tcp`; `off` (default), "
+            "`active` or `passive`"
+        ),
+        choices=BOND_MODES,
+    ),
+    Key(
+        "lacp",
+        "Whether the bond speaks LACP. The default is V(off).",
+        choices=LACP,
+    ),
+    Key(
+        "linux_bridge",
+        "An existing Linux bridge to which the provider bridge is joined by a veth pair.",
+        row="in place of NICs an existing Linux bridge, joined to the provider bridge by a veth pair",
+    ),
+    Key(
+        "mtu",
+        "The MTU in bytes. The default is the least of the uplinks.",
+        row=(
+            "bytes, default the least of the uplinks of all nodes that are joined to it. It is reckoned with, not set"
+        ),
+        type="int",
+    ),
+)
+SECTIONS = (
+    Key(
+        "fabric_physical_networks",
+        [
+            "The networks that are there without the fabric, and what joins the nodes to them.",
+            (
+                "They carry networks of guests from node to node, and routers' external legs. Only nodes that need "
+                "one, or list it in O(fabric_nodes), are joined to it."
+            ),
+        ],
+        type="list",
+        elements="dict",
+        default=[],
+        keys=KEYS,
+    ),
+)
+
+
 class PhysicalNetworksFeature(Feature):
     """``fabric_physical_networks``."""
 
     name = "physical networks"
+    keys = SECTIONS
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
         """See Feature."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _schema
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._dhcp import DhcpFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._guests import GuestsFeature
@@ -23,3 +24,12 @@ FEATURES: tuple[Feature, ...] = (
     RoutersFeature(),
     GuestsFeature(),
 )
+
+
+def sections() -> tuple[_schema.Key, ...]:
+    """Return all that can be said in a document."""
+    extensions: dict[str, list[_schema.Key]] = {}
+    for feature in FEATURES:
+        for sort, keys in feature.extra_keys.items():
+            extensions.setdefault(sort, []).extend(keys)
+    return _schema.extended([key for feature in FEATURES for key in feature.keys], extensions)

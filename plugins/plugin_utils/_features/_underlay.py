@@ -13,6 +13,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
@@ -35,10 +36,57 @@ class Underlay:
     path: str = "fabric_underlay"
 
 
+KEYS = (
+    Key(
+        "type",
+        "The encapsulation.",
+        row="required: `vxlan`, `gre` or `geneve`",
+        choices=("vxlan", "gre", "geneve"),
+        required=True,
+    ),
+    Key(
+        "interface",
+        ("The interface of the nodes that has the underlay address. O(fabric_nodes) may name another for a node."),
+        row="the nodes' underlay interface; required unless `fabric_nodes` names one for every node",
+    ),
+    Key(
+        "key",
+        "The tunnel key (VXLAN and Geneve network identifier, GRE key) of all tunnels.",
+        row="tunnel key (VNI) of all tunnels, default 1. Networks are told apart by VLAN inside the tunnel",
+        type="int",
+        default=1,
+    ),
+    Key(
+        "dst_port",
+        "The UDP port. The default is 4789 for VXLAN and 6081 for Geneve.",
+        row="UDP port, default 4789 (VXLAN), 6081 (Geneve)",
+        type="int",
+    ),
+    Key(
+        "mtu",
+        ("The MTU of the underlay in bytes. The default is the least MTU of the nodes' underlay interfaces."),
+        row=(
+            "the underlay's MTU in bytes, default the least of all nodes' underlay interfaces. It is "
+            "reckoned with, not set"
+        ),
+        type="int",
+    ),
+)
+SECTIONS = (
+    Key(
+        "fabric_underlay",
+        "What carries the networks from node to node. Required when the document has more than one node.",
+        type="dict",
+        keys=KEYS,
+    ),
+)
+
+
 class UnderlayFeature(Feature):
     """``fabric_underlay``."""
 
     name = "underlay"
+    keys = SECTIONS
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
         """See Feature."""

@@ -15,10 +15,10 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import ranges
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, Nic
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import proper, result_at
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
     TIMEOUT,
@@ -77,7 +77,7 @@ def _checks(case: Case) -> Iterator[Check]:
     """Yield the checks of all guests that were asked and have an address."""
     for leg in case.legs:
         if leg.interface and leg.addresses:
-            for feature in FEATURES:
+            for feature in _registry.FEATURES:
                 yield from feature.prove(case, leg)
 
 

@@ -18,7 +18,7 @@ in one bundle. Two sets cannot have a flow with the same match and priority, so 
 from __future__ import annotations
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _endpoint, _names
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import FEATURES
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
@@ -27,7 +27,7 @@ def plan(site: Site) -> Plan:
     """Return the plan of a node."""
     result = Plan(site)
     result.by("bridges").bridge(_names.INTEGRATION)
-    for feature in FEATURES:
+    for feature in _registry.FEATURES:
         feature.build(site, result.by(feature.name))
     _endpoint.guard(site, result.by("endpoint"))
     _isolate(site, result.by("isolation"))

@@ -12,6 +12,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph, Vertex
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp import _build, _check, _model
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._keys import OF_NETWORKS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
@@ -23,6 +24,7 @@ class DhcpFeature(Feature):
     """``fabric_networks[].dhcp``."""
 
     name = "dhcp"
+    extra_keys = {"network": OF_NETWORKS}
     extends = {"network": _model.read}
 
     def check(self, document: Document, faults: Faults) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _build
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._keys import SECTIONS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, read
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -27,6 +28,7 @@ class GuestsFeature(Feature):
     """``fabric_guests`` and ``fabric_guest_defaults``."""
 
     name = "guests"
+    keys = SECTIONS
 
     def read(self, reader: Reader, origin: str) -> Mapping[str, Any]:
         """See Feature."""

@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks import _check, _prove
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._keys import SECTIONS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network, read
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg
 
@@ -22,6 +23,7 @@ class NetworksFeature(Feature):
     """``fabric_networks``."""
 
     name = "networks"
+    keys = SECTIONS
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
         """See Feature."""

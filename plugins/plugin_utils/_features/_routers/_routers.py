@@ -15,6 +15,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs impor
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers import _build, _check
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._keys import SECTIONS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router, read
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -24,6 +25,7 @@ class RoutersFeature(Feature):
     """``fabric_routers``."""
 
     name = "routers"
+    keys = SECTIONS
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:
         """See Feature."""

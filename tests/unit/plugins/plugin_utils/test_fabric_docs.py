@@ -6,18 +6,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from fabric_samples import ROOT, build, faults_of
 
+import document_reference
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._mtu import inner_mtu
 
 PAGE = (ROOT / "docs/fabric_document.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 FIRST = re.findall(r"```yaml\n(fabric_.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 MTUS = re.findall(r"^\| (\w+)[^|]*, IPv([46]) \| \d+ \| 4 \| (\d+) \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("path", "made"),
+    [
+        (document_reference.REFERENCE, document_reference.reference),
+        (document_reference.SPECIFICATION, document_reference.specification),
+    ],
+    ids=lambda item: getattr(item, "name", ""),
+)
+def test_keys_are_described_as_their_features_have_them(path: Path, made: Callable[[str], str]) -> None:
+    """If this fails, run tools/document_reference.py."""
+    text = path.read_text(encoding="utf-8")
+    assert made(text) == text
 
 
 DIRECTORIES = sorted(path.parent for path in (ROOT / "examples").glob("*/fabric.yml"))
