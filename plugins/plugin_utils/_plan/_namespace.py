@@ -45,7 +45,7 @@ class Namespace:
         """Say which kernel parameters it has."""
         self._say(sysctls=parameters)
 
-    def leg(self, ends: tuple[str, str], mtu: Optional[int]) -> None:
+    def veth(self, ends: tuple[str, str], mtu: Optional[int]) -> None:
         """Say that a veth pair leads into it.
 
         The outer end is a port of a bridge and has no IPv6: see ``_engines/_ovs``. The inner one computes its checksums

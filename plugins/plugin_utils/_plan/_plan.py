@@ -35,6 +35,7 @@ class Plan:
         self._feature = ""
         self._objects: dict[tuple[str, ...], dict[str, Any]] = {}
         self._speakers: dict[tuple[str, ...], dict[str, list[str]]] = {}
+        self._matches: dict[tuple[str, str], str] = {}
 
     def by(self, feature: str) -> Plan:
         """Return this plan, into which that feature writes from now on."""
@@ -105,11 +106,19 @@ class Plan:
     def flows(self, bridge: str, title: str, flows: list[str], table: int = 0, of: Optional[str] = None) -> None:
         """Say that a bridge has these flows in a table; ``title`` is how the feature's flows are called in results.
 
-        Each feature has a cookie of its own, which follows from its name, or from ``of``.
+        Each feature has a cookie of its own, which follows from its name, or from ``of``. Two features cannot have a
+        flow with the same priority and match: Open vSwitch keeps one of them.
         """
         feature = self._feature if of is None else of
         cookie = _names.cookie(self.site.document.origin, *([feature] if feature else []))
         placed = [f"table={table},{flow}" for flow in flows] if table else list(flows)
+        for flow in placed:
+            match = flow.partition("actions=")[0].strip(" ,")
+            other = self._matches.setdefault((bridge, match), self._feature)
+            if other != self._feature:
+                self.contradictions.append(
+                    f"{called(self.site.node)}: {called(bridge)}: {other} and {self._feature} both have a flow {match}"
+                )
         self.say("ovs_flow", name=title, bridge=bridge, cookie=cookie, flows=placed)
 
     def link(self, name: str, **options: Any) -> None:

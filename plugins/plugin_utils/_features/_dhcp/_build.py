@@ -38,7 +38,7 @@ def _serve_alone(site: Site, network: Network, dhcp: Dhcp, plan: Plan) -> None:
     ends = _names.dhcp_leg(network.name)
     plan.access_port(ends[0], _names.INTEGRATION, network.vlan)
     namespace = plan.namespace(_names.dhcp_namespace(network.name))
-    namespace.leg(ends, site.mtus.get(network.name))
+    namespace.veth(ends, site.mtus.get(network.name))
     namespace.declare(forward=False, forward6=False)
     servers = [f"{server(network, subnet.version)}/{subnet.prefixlen}" for subnet, _gateway in network.subnets()]
     namespace.interface(ends[1], servers)

@@ -47,7 +47,7 @@ def _legs(site: Site, networks: list[Network], namespace: Namespace, plan: Plan)
     for network in networks:
         ends = _names.router_leg(network.name)
         plan.access_port(ends[0], _names.INTEGRATION, network.vlan)
-        namespace.leg(ends, site.mtus.get(network.name))
+        namespace.veth(ends, site.mtus.get(network.name))
         namespace.interface(ends[1], _gateway_addresses(network))
 
 
@@ -55,7 +55,7 @@ def _trunk(site: Site, router: Router, networks: list[Network], namespace: Names
     """Say that there is one veth pair for all networks, and in the namespace an interface for the VLAN of each."""
     ends = _names.trunk_leg(router.name)
     plan.port(ends[0], _names.INTEGRATION, mode="trunk", trunks=sorted(network.vlan for network in networks))
-    namespace.leg(ends, max([site.mtus.get(network.name, 0) for network in networks], default=0))
+    namespace.veth(ends, max([site.mtus.get(network.name, 0) for network in networks], default=0))
     for network in networks:
         name = _names.router_leg(network.name)[1]
         namespace.vlan(name, ends[1], network.vlan, site.mtus.get(network.name))
@@ -69,7 +69,7 @@ def _external(site: Site, router: Router, leg: ExternalLeg, namespace: Namespace
     physical = _outside(site.document, router)
     if physical:
         _physical_networks.segment_port(plan, outer, physical, leg.vlan)
-        namespace.leg(ends, _physical_networks.mtu(site, physical))
+        namespace.veth(ends, _physical_networks.mtu(site, physical))
     namespace.interface(inner, [str(address) for address in leg.addresses()])
     for gateway in leg.gateways():
         namespace.route(DEFAULT_ROUTE[gateway.version], str(gateway), inner)

@@ -38,6 +38,13 @@ def test_each_feature_has_flows_of_its_own(plan: Plan) -> None:
     assert one["flows"] == ["table=10,priority=1,in_port=p actions=drop"]
 
 
+def test_two_features_cannot_have_the_same_flow(plan: Plan) -> None:
+    for feature in ("port security", "security groups"):
+        plan.by(feature).flows("br-int", feature, ["priority=0 actions=NORMAL"])
+        plan.by(feature).flows("br-ex", feature, [f"priority=0 actions={feature[0]}"], table=len(feature))
+    assert plan.contradictions == ["compute1: br-int: port security and security groups both have a flow priority=0"]
+
+
 def test_a_namespace_has_what_all_features_say(plan: Plan) -> None:
     """A floating IP is another address of a router's port, and a rule of its own."""
     namespace = plan.by("routers").namespace("nv-r1")
