@@ -13,6 +13,7 @@ from fabric_samples import ROOT, changed, facts_of, faults_of
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import DEFAULT_OWNER
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import DEFAULT_LEASE
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import MODES
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import sections
 
 SPEC = yaml.safe_load((ROOT / "roles/fabric/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 NOT_IN_DOCUMENT = {"fabric_state", "fabric_timeout", "fabric_run_guests", "fabric_allow_removal"}
@@ -54,6 +55,13 @@ def test_every_key_of_the_reader_is_an_argument() -> None:
                 compare(option["options"], f"{at}[0]" if option["type"] == "list" else at)
 
     compare(SPEC, "")
+
+
+def test_every_key_of_a_node_is_described() -> None:
+    """Nodes are a dictionary by name, of which an argument specification cannot say the keys."""
+    (nodes,) = [key for key in sections() if key.name == "fabric_nodes"]
+    document = {"fabric_nodes": {"x": {}}}
+    assert known_keys(document, "fabric_nodes.x") == {key.name for key in nodes.keys}
 
 
 def test_choices_agree() -> None:
