@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _reservations, _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _programs, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _leases, _programs, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (
     _dnsmasq_files,
     _guest_files,
@@ -24,6 +24,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 MOST_RESOLVERS = 3  # MAXNS of resolv.conf(5)
+MOST_LEASES = 4096  # of one server that are told
 _LONGEST = 65536
 _STANDING = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")
 
@@ -52,6 +53,7 @@ def interfaces(node: Node) -> dict[str, dict[str, Any]]:
 
     Those ``leased`` are the IPv4 addresses with a lifetime. One that stands on another, as a VLAN interface does, has
     that as its ``parent``.
+    A Linux bridge that filters VLANs says so with ``vlan_filtering``.
     IPv6 addresses with a lifetime come from router advertisements and go by themselves, so nothing is built on them.
     """
     result = _programs.run_program(["ip", "-j", "-d", "address", "show"], node.settings.timeout, "install iproute2")
@@ -73,6 +75,7 @@ def interfaces(node: Node) -> dict[str, dict[str, Any]]:
             "mac": link.get("address", ""),
             "up": "UP" in link["flags"],
             **({"parent": link["link"]} if _stands_on_another(link) else {}),
+            **({"vlan_filtering": True} if _filters_vlans(link) else {}),
         }
         for link in json.loads(result.stdout)
     }
@@ -81,6 +84,11 @@ def interfaces(node: Node) -> dict[str, dict[str, Any]]:
 def _stands_on_another(link: dict[str, Any]) -> bool:
     """Tell whether an interface is one that the host's network manager makes together with the one below it."""
     return "link" in link and (link.get("linkinfo") or {}).get("info_kind") in _STANDING
+
+
+def _filters_vlans(link: dict[str, Any]) -> bool:
+    info = link.get("linkinfo") or {}
+    return info.get("info_kind") == "bridge" and bool((info.get("info_data") or {}).get("vlan_filtering"))
 
 
 def resolvers(paths: Sequence[str] = RESOLVERS) -> list[str]:
@@ -99,6 +107,24 @@ def resolvers(paths: Sequence[str] = RESOLVERS) -> list[str]:
         if found:
             return list(dict.fromkeys(found))[:MOST_RESOLVERS]
     return []
+
+
+def dhcp_servers(node: Node) -> dict[str, dict[str, Any]]:
+    """Return the DHCP servers by network: ``owner``, IPv4 ``ranges`` as pairs, and ``leases`` that have not ended.
+
+    A lease has ``mac``, ``address`` and the ``seconds`` that are left of it, 0 for one that does not end.
+    """
+    result = {}
+    for name in node.files.names(_dnsmasq_files.DIRECTORY):
+        with contextlib.suppress(_errors.NetvirtError):  # another sort of file in its place
+            record = node.files.read(_dnsmasq_files.paths(name)[_dnsmasq_files.RECORD])
+            if record is not None:
+                result[name] = {
+                    "owner": record.owner or "",
+                    "ranges": _dnsmasq_files.dynamic_ranges(record.text),
+                    "leases": list(_leases.current(_dnsmasq_files.state_directory(name)))[:MOST_LEASES],
+                }
+    return result
 
 
 def guests(node: Node) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ class Role(enum.Enum):
     IDENTITY = "identity"  # says which object is meant
     STATE = "state"  # says how the object should be; compared and shown
     POLICY = "policy"  # says how to get there; never compared
-    PERMISSION = "permission"  # says what this run may do; never compared, and not kept for a rebuild
+    PERMISSION = "permission"  # is for this run alone, as what it may do; never compared, and not kept for a rebuild
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,28 @@ options:
     description:
       - The IPv4 address of the TFTP server that has O(boot_file). An empty string is this instance.
     type: str
+  leases:
+    description:
+      - The IPv4 leases that a server knows from its start on, where it has none of its own yet, as one that has moved
+        here from another node. It is not compared, and not persisted for the next boot.
+    type: list
+    elements: dict
+    suboptions:
+      mac:
+        description:
+          - The MAC address of the client.
+        type: str
+        required: true
+      address:
+        description:
+          - The IPv4 address that it has.
+        type: str
+        required: true
+      seconds:
+        description:
+          - How long it still has it. V(0) is without an end.
+        type: int
+        default: 0
 requirements:
   - dnsmasq-base 2.90 or newer, procps (for sysctl) and systemd on the node
 seealso:

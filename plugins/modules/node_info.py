@@ -91,7 +91,37 @@ interfaces:
     parent:
       description: The interface that it stands on, if it is a VLAN interface or the like.
       type: str
+    vlan_filtering:
+      description: V(true) for a Linux bridge that filters VLANs, otherwise left out.
+      type: bool
   sample: {eth1: {addresses: [172.30.0.11/24], mtu: 1500, mac: "02:18:3a:64:fb:96", up: true}}
+dhcp_servers:
+  description: All DHCP servers that M(netvirt.fabric.dnsmasq_netns) made, by network.
+  returned: success
+  type: dict
+  contains:
+    owner:
+      description: The owner whose mark the server bears.
+      type: str
+    ranges:
+      description: First and last address of each IPv4 range.
+      type: list
+      elements: list
+    leases:
+      description: The IPv4 leases that have not ended, at most 4096.
+      type: list
+      elements: dict
+      contains:
+        mac:
+          description: The hardware address of the client.
+          type: str
+        address:
+          description: The address it has.
+          type: str
+        seconds:
+          description: How long it still has it. V(0) is without an end.
+          type: int
+  sample: {}
 bridges:
   description: All bridges of Open vSwitch, by name.
   returned: success
@@ -196,6 +226,7 @@ def main() -> None:
         facts = {
             "interfaces": _node_facts.interfaces(node),
             "resolvers": _node_facts.resolvers(),
+            "dhcp_servers": _node_facts.dhcp_servers(node),
             "guests": _node_facts.guests(node),
             "reservations": _node_facts.reservations(node),
             "kept": _node_facts.kept(node),

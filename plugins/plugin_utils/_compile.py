@@ -20,6 +20,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader i
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _layout, _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features import _registry
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp import _moved_leases
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _places
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._build import definitions
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest
@@ -137,7 +138,8 @@ def _site(fleet: Fleet, node: str) -> tuple[Site, list[str]]:
         _nodes.check_on_link(state, node, fleet.subnets, faults)
         _nodes.check_lease(state, node, fleet.found.facts, faults)
     remotes = [address for peer, address in fleet.remotes.items() if peer != node]
-    site = Site(fleet.document, node, state, remotes, fleet.mtus)
+    leases = _moved_leases.of_networks(fleet.document, node, fleet.found.facts)
+    site = Site(fleet.document, node, state, remotes, fleet.mtus, leases)
     for feature in _registry.FEATURES:
         feature.check_site(site, fleet.found.facts, faults)
     return site, list(dict.fromkeys([*faults.lines(), *fleet.faults]))

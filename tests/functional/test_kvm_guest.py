@@ -114,6 +114,46 @@ def test_what_a_guest_can_have_while_it_runs() -> None:
     assert output("systemctl", "show", "--property=NeedDaemonReload", "--value", UNIT.name).strip() == "no"
 
 
+@pytest.fixture
+def switch() -> Iterator[str]:
+    """Have a bridge with a port for the guest's device, and one that is always there."""
+    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "bridge", "nvtbr", "datapath_type=netdev")
+    try:
+        output("ovs-vsctl", "add-port", "nvtbr", "nvttap0", "--", "add-port", "nvtbr", "nvtport", "--", "set",
+               "interface", "nvtport", "type=internal")  # fmt: skip
+        output("ip", "link", "set", "nvtport", "up")
+        yield "nvtport"
+    finally:
+        output("ovs-vsctl", "--if-exists", "del-br", "nvtbr")
+
+
+def test_a_device_that_somebody_removed_is_on_its_bridge_again(switch: str) -> None:
+    """Open vSwitch in userspace holds on to the device that was, under the port's number."""
+
+    def reached() -> bool:
+        """Tell whether what is sent to all on the bridge gets to the guest's device."""
+        counter = Path("/sys/class/net/nvttap0/statistics/tx_packets")
+        before = int(counter.read_text(encoding="ascii"))
+        program = "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+        program += "s.bind((sys.argv[1], 0)); s.send(bytes.fromhex('ff' * 6 + '525400000001' + '88b5').ljust(60))"
+        for _attempt in range(30):
+            output("python3", "-c", program, switch)
+            if int(counter.read_text(encoding="ascii")) > before:
+                return True
+        return False
+
+    run(options())
+    assert reached()
+    output("systemctl", "stop", UNIT.name)
+    output("ip", "link", "delete", "nvttap0")
+    planned = actions(run(options(), check=True))
+    assert actions(run(options())) == planned == ["devices", "reattach nvttap0", "start"]
+    assert reached()
+    assert links()["nvttap0"]["operstate"] == "UP"
+    output("systemctl", "stop", UNIT.name)
+    assert actions(run(options())) == ["start"]
+
+
 def test_a_nic_comes_and_goes() -> None:
     run(options())
     assert pending(run(options(interfaces=TWO)))

@@ -8,14 +8,19 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from engine import Object, apply, output
+from killed import run_until
 from netlink_node import addresses, ip
 from uplink_node import BRIDGE, KEPT, MARK, NIC, everything, moved, reached, uplink
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
+from ansible_collections.netvirt.fabric.plugins.module_utils._registry import kind
 
 CONFIGURED = Path(f"/etc/systemd/network/50-{NIC}.network")
 LINES = f"""[Match]
@@ -105,6 +110,52 @@ def test_a_provider_nic_is_left_alone() -> None:
     assert addresses(NIC) == []
     unmanaged.absent()
     wait(lambda: len(addresses(NIC)) == 2)
+
+
+def telling(frame: FrameType, event: str, _argument: Any) -> bool:
+    return event == "call" and frame.f_code.co_name == "_tell"
+
+
+def killed_before_it_tells(resource: Any) -> None:
+    """Apply in a process that is killed when it has written the mark, or removed it, and has told nobody."""
+    assert run_until(1, lambda: apply([resource]), telling) == 0
+
+
+@pytest.mark.usefixtures("networkd")
+@pytest.mark.parametrize("bridge", ["linux"], indirect=True)
+@pytest.mark.parametrize("wanted", [{"link_unmanaged": {"name": NIC}}, uplink()], ids=lambda item: next(iter(item)))
+def test_what_a_killed_run_did_not_tell_is_told_by_the_next(wanted: dict[str, Any]) -> None:
+    ((kind, options),) = wanted.items()
+    gone = {kind: {**options, "state": "absent"}}
+    killed_before_it_tells(wanted)
+    assert (MARK.exists(), state()) == (True, "configured")
+    assert [item["kind"] for item in apply([wanted]).operations] == [kind]
+    assert state() == "unmanaged"
+    assert apply([wanted], check=True).operations == []
+    killed_before_it_tells(gone)
+    assert (MARK.exists(), state()) == (False, "unmanaged")
+    assert [item["kind"] for item in apply([gone]).operations] == [kind]
+    wait(lambda: state() == "configured")
+    assert apply([gone], check=True).operations == []
+    assert not list(Path("/run/netvirt/link-managers").iterdir())
+
+
+@pytest.mark.usefixtures("networkd")
+@pytest.mark.parametrize("bridge", ["linux"], indirect=True)
+def test_a_purge_finishes_what_a_killed_run_gave_back() -> None:
+    def purge() -> Any:
+        node = Node(Settings())
+        try:
+            return converge(node, [], False, [kind("link_unmanaged")])
+        finally:
+            node.close()
+
+    apply([{"link_unmanaged": {"name": NIC}}])
+    assert run_until(1, purge, telling) == 0
+    assert (MARK.exists(), state()) == (False, "unmanaged")
+    purge()
+    wait(lambda: state() == "configured")
+    assert purge().operations == []
 
 
 def test_a_mark_of_somebody_else_stays(nic: None) -> None:

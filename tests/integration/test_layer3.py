@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from netvirt_testing.guests import Guests, in_fabric
+from netvirt_testing.guests import Guests, fabric_play, in_fabric
 from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
 EXAMPLES = ("isolated", "routers", "dual_stack")  # their networks, guests and routers have different names
+NOMADS = {"nomad1": "red", "nomad2": "green", "nomad3": "twin"}  # guests without an address of the document
 LISTS = ("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_guests")
 
 
@@ -30,6 +34,7 @@ def document() -> dict[str, Any]:
                 joined[key] = [*joined.get(key, []), *(item for item in value if item not in joined.get(key, []))]
             else:
                 assert joined.setdefault(key, value) == value
+    joined["fabric_guests"] += [{"name": name, "node": "compute2", "network": net} for name, net in NOMADS.items()]
     return joined
 
 
@@ -165,3 +170,62 @@ def test_both_ip_versions_by_a_way_out_in_a_vlan(guests: Guests) -> None:
     assert answers(guests, "dual1", outside) == set(outside)
     dual = [guests.address("dual1"), guests.address("dual1", 6)]
     assert answers(guests, "wan1", [*dual, guests.address("six1", 6)]) == set(dual)
+
+
+CHOSEN = {"nomad1": "10.0.41.177", "nomad2": "10.0.30.177", "nomad3": "10.0.41.178"}  # dnsmasq would choose others
+
+
+def leased(guests: Guests, guest: str, *arguments: str) -> str:
+    """Return the address that a guest gets which has forgotten the one that it had."""
+    guests.run(guest, "ip", "address", "flush", "dev", "eth0")
+    client = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/run/netvirt-stand-in.sh"]
+    asked = guests.run(guest, *client, "-i", "eth0", *arguments)
+    shown = json.loads(guests.run(guest, "ip", "-j", "-4", "address", "show", "dev", "eth0")["stdout"])
+    found = [item["local"] for link in shown for item in link["addr_info"]]
+    assert len(found) == 1, asked
+    return str(found[0])
+
+
+def moved(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with a router and a DHCP server on other nodes, and a network under another name."""
+    result = copy.deepcopy(document)
+    networks = {item["name"]: item for item in result["fabric_networks"]}
+    networks["green"]["dhcp"]["node"] = "compute2"
+    networks["twin"]["name"] = "double"
+    next(item for item in result["fabric_routers"] if item["name"] == "north")["node"] = "compute2"
+    for guest in result["fabric_guests"]:
+        guest["network"] = "double" if guest["network"] == "twin" else guest["network"]
+    return result
+
+
+def test_leases_and_mac_addresses_go_along(lab: Lab, document: dict[str, Any], guests: Guests, tmp_path: Path) -> None:
+    """With a router that moves, a DHCP server that moves, and a network that gets another name; and back again."""
+    for number, guest in enumerate(CHOSEN):  # dnsmasq offers an old client none but the address that it has
+        assert guests.run(guest, "ip", "link", "set", "eth0", "address", f"52:54:00:77:00:0{number}")["rc"] == 0
+    assert {guest: leased(guests, guest, "-r", address) for guest, address in CHOSEN.items()} == CHOSEN
+    servers = {"nomad1": "10.0.41.1", "nomad2": "10.0.30.1", "nomad3": "10.0.41.1"}
+    for guest, server in servers.items():
+        assert guests.reaches(guest, server), guest
+        (neighbour,) = json.loads(guests.run(guest, "ip", "-j", "neighbour", "show", server, "dev", "eth0")["stdout"])
+        lasting = ["lladdr", neighbour["lladdr"], "nud", "permanent"]
+        assert guests.run(guest, "ip", "neighbour", "replace", server, *lasting, "dev", "eth0")["rc"] == 0
+
+    def proven() -> None:
+        assert {guest: leased(guests, guest) for guest in CHOSEN} == CHOSEN
+        assert {guest for guest, server in servers.items() if guests.reaches(guest, server)} == {*servers}
+
+    def server_on(node: str, *names: str) -> bool:
+        found = lab.run(node, ["ls", "/var/lib/netvirt/dnsmasq"], check=False).stdout.split()
+        return {*names} <= {*found}
+
+    try:
+        done = lab.playbook(fabric_play(moved(document), tmp_path))
+        assert done.returncode == 0, done.output
+        assert server_on("compute2", "red", "green")
+        assert server_on("compute1", "double")
+        proven()
+    finally:
+        back = lab.playbook(fabric_play(document, tmp_path))
+    assert back.returncode == 0, back.output
+    assert server_on("network1", "red", "green")
+    proven()

@@ -111,12 +111,18 @@ def standing_in(guests: Guests) -> Iterator[Guests]:
         guests.down()
 
 
-@contextmanager
-def in_fabric(lab: Lab, document: Mapping[str, Any], directory: Path) -> Iterator[Guests]:
-    """Build a document by the role fabric and yield stand-ins for its guests; a second run must change nothing."""
+def fabric_play(document: Mapping[str, Any], directory: Path) -> Path:
+    """Write a play that brings all nodes to a document."""
     path = directory / "fabric.yml"
     play = {"hosts": "all:!localhost", "gather_facts": False, "roles": ["netvirt.fabric.fabric"], "vars": document}
     path.write_text(json.dumps([play]), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def in_fabric(lab: Lab, document: Mapping[str, Any], directory: Path) -> Iterator[Guests]:
+    """Build a document by the role fabric and yield stand-ins for its guests; a second run must change nothing."""
+    path = fabric_play(document, directory)
     built = lab.playbook(path)
     try:
         assert built.returncode == 0, built.output

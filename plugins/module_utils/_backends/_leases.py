@@ -10,12 +10,14 @@ identifier (lease_update_file() in dnsmasq's lease.c).
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import stat
-from collections.abc import Container, Iterator
-from typing import Optional
+import time
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
 
 _FILE, _BESIDE = "leases", ".leases.netvirt"
 _LARGEST = 16 << 20  # bytes, of some 65536 leases; a larger file is none of dnsmasq's
@@ -26,6 +28,42 @@ def read(directory: str) -> list[list[str]]:
     with _opened(directory) as place:
         text = _text(place)
     return [words for words in map(str.split, text.splitlines()) if len(words) == 5]
+
+
+def current(directory: str) -> Iterator[dict[str, Any]]:
+    """Yield the IPv4 leases that have not ended: ``mac``, ``address``, ``seconds`` that are left, 0 for no end."""
+    now = int(time.time())
+    for end, holder, address, _name, _client in read(directory):
+        with contextlib.suppress(ValueError):
+            lease = {"mac": _values.mac(holder), "address": str(ipaddress.IPv4Address(address))}
+            if int(end) == 0 or int(end) > now:
+                yield {**lease, "seconds": int(end) and int(end) - now}
+
+
+def begin(directory: str, leases: Iterable[dict[str, Any]]) -> None:
+    """Have a service that is yet to start know these leases, unless there is a file of leases already.
+
+    systemd gives the directory and all in it to the service's user when it starts (StateDirectory=).
+    """
+    now = int(time.time())
+    lines = [
+        f"{now + item['seconds'] if item['seconds'] else 0} {item['mac']} {item['address']} * *" for item in leases
+    ]
+    with _opened(directory) as place:
+        if place is None or not lines:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_BESIDE, dir_fd=place)
+        with os.fdopen(os.open(_BESIDE, flags, 0o644, dir_fd=place), "w", encoding="ascii") as handle:
+            handle.write("".join(line + "\n" for line in lines))
+            handle.flush()
+            os.fchmod(handle.fileno(), 0o644)
+            os.fsync(handle.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(_BESIDE, _FILE, src_dir_fd=place, dst_dir_fd=place)
+        os.unlink(_BESIDE, dir_fd=place)
+        os.fsync(place)
 
 
 def drop(directory: str, addresses: Container[str]) -> None:

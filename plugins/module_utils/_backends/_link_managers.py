@@ -22,6 +22,7 @@ NETWORKD = "systemd-networkd"
 _REMEDY = "it belongs to a service that is running"
 _PATIENCE = 5.0  # seconds; addresses that are looked for at others take some
 _PAUSE = 0.1
+_UNTOLD = "/run/netvirt/link-managers"  # after a boot, managers know their files
 _UNDER_WAY = ("pending", "initialized", "configuring")  # of networkctl(1)
 
 
@@ -56,7 +57,11 @@ MANAGERS = {
 
 
 class LinkManagers:
-    """What the node's network managers are told; changes are made at once."""
+    """What the node's network managers are told; changes are made at once.
+
+    A file below /run is there from before the managers' files change until they have been told, so that the run after
+    one that was killed tells them.
+    """
 
     def __init__(self, systemd: _systemd.Systemd, timeout: int) -> None:
         self.systemd = systemd
@@ -64,58 +69,72 @@ class LinkManagers:
         self._used: dict[str, bool] = {}
 
     def told(self, name: str) -> list[str]:
-        """Return the managers that have a file of ours for the interface."""
+        """Return the managers that have a file of ours for the interface, or have not heard yet that it has gone."""
         files = _files.Files()
-        return [key for key, manager in MANAGERS.items() if files.read(manager.path.format(name=name)) is not None]
+        untold = files.read(_untold(name)) is not None
+        return [
+            key
+            for key, manager in MANAGERS.items()
+            if files.read(manager.path.format(name=name)) is not None or (untold and self._in_use(manager))
+        ]
 
     def stale(self, name: str) -> list[str]:
-        """Return the managers in use whose file is missing or says something else."""
+        """Return the managers in use that do not know: their file is missing, says something else or is new."""
         files, result = _files.Files(), []
+        untold = files.read(_untold(name)) is not None
         for key, manager in MANAGERS.items():
             if self._in_use(manager):
                 file = files.read(manager.path.format(name=name))
-                if file is None or file.text.partition("\n")[2] != manager.text.format(name=name):
+                if untold or file is None or file.text.partition("\n")[2] != manager.text.format(name=name):
                     result.append(key)
         return result
 
     def release(self, name: str, owner: str) -> None:
         """Have all managers in use leave the interface alone."""
         files, told = _files.Files(), self.stale(name)
+        if not told:
+            return
+        _begin(files, name, owner)
         for key in told:
             manager = MANAGERS[key]
             files.write(manager.path.format(name=name), _files.header(owner) + manager.text.format(name=name))
         files.commit()
         self._tell(told, name, "no")
+        files.remove(_untold(name))
 
     def give_back(self, name: str) -> None:
         """Let all managers have the interface again."""
         files, told = _files.Files(), self.told(name)
+        if not told:
+            return
+        _begin(files, name, self.owner(name))
         for key in told:
             files.remove(MANAGERS[key].path.format(name=name))
         self._tell(told, name, "yes")
+        files.remove(_untold(name))
 
     def owner(self, name: str) -> str:
         """Return the owner that the first of the interface's files names, nothing where there is none."""
         files = _files.Files()
-        owners = (files.owner(manager.path.format(name=name)) for manager in MANAGERS.values())
+        owners = (files.owner(path) for path in _paths(name))
         return next(filter(None, owners), "")
 
     def adopt(self, name: str, owner: str) -> None:
         """Name another owner in the interface's files at once."""
         files = _files.Files()
-        for manager in MANAGERS.values():
-            files.adopt(manager.path.format(name=name), owner)
+        for path in _paths(name):
+            files.adopt(path, owner)
         files.commit()
 
     def owned(self, owner: str) -> list[str]:
         """Return the interfaces of which a file with this owner's mark tells."""
         files, result = _files.Files(), set()
-        for manager in MANAGERS.values():
-            directory, pattern = os.path.split(manager.path)
+        for path in _paths("{name}"):
+            directory, pattern = os.path.split(path)
             expression = re.compile(re.escape(pattern).replace(r"\{name\}", "(.+)"))
             for file in files.names(directory):
                 found = expression.fullmatch(file)
-                if found and files.owner(f"{directory}/{file}") == owner:
+                if found and not file.startswith(".") and files.owner(f"{directory}/{file}") == owner:
                     result.add(found[1])
         return sorted(result)
 
@@ -150,3 +169,17 @@ class LinkManagers:
                     return
             except (AttributeError, ValueError):  # it does not know the interface, or does not answer in JSON
                 return
+
+
+def _untold(name: str) -> str:
+    return f"{_UNTOLD}/{name}"
+
+
+def _paths(name: str) -> list[str]:
+    """Return the paths of all files that may be there for an interface."""
+    return [*(manager.path.format(name=name) for manager in MANAGERS.values()), _untold(name)]
+
+
+def _begin(files: _files.Files, name: str, owner: str) -> None:
+    files.write(_untold(name), _files.header(owner))
+    files.commit()

@@ -39,6 +39,10 @@ class Netlink(_netlink_rules.Rules):
         super().__init__()
         self._moved: set[_announce.Interface] = set()
 
+    def gained(self, name: str) -> None:
+        """Note that something else has given an interface of the root namespace a MAC address, to be announced."""
+        self._moved.add((None, name))
+
     def announce(self) -> None:
         """Tell the neighbours of interfaces that gained an address or a MAC address which ones they have now."""
         moved, self._moved = self._moved, set()

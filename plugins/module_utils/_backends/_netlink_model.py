@@ -52,6 +52,8 @@ OF_KIND: Mapping[str, tuple[str, ...]] = {
         "bond_primary",
         "bond_min_links",
     ),
+    "vxlan": ("vxlan_port",),
+    "geneve": ("geneve_port",),
 }
 """What is read of a link beside what all links have: attributes of linux/if_link.h, in pyroute2's words."""
 

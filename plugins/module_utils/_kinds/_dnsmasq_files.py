@@ -162,6 +162,15 @@ def parse_options(text: str) -> Any:
     return json.loads(text.partition("\n")[2])
 
 
+def dynamic_ranges(text: str) -> list[list[str]]:
+    """Return first and last address of each IPv4 range in the file options.json, none where it cannot be read."""
+    try:
+        ranges = [item for item in parse_options(text)["ranges"] if "end" in item and ":" not in item["start"]]
+        return [[str(ipaddress.IPv4Address(item[key])) for key in ("start", "end")] for item in ranges]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
 def testable(texts: dict[str, str]) -> str:
     """Return one configuration with all that dnsmasq will read, for ``dnsmasq --test``, which follows no files."""
     parts = [texts["dnsmasq.conf"]]

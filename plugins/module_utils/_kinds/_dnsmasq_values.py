@@ -78,6 +78,12 @@ def _values_of(value: Any) -> list[str]:
     return texts
 
 
+def _lease_address(value: str) -> str:
+    if not ipv4(value):
+        raise ValueError("must be an IPv4 address, not empty")
+    return ipv4(value)
+
+
 RANGE = {
     "start": _options.Option(required=True, canonical=values.address),
     "end": _options.Option(canonical=values.address),
@@ -93,11 +99,28 @@ HOST = {
     "lease": _options.Option(canonical=values.duration),
 }
 
+LEASE = {
+    "mac": _options.Option(required=True, canonical=values.mac),
+    "address": _options.Option(required=True, canonical=_lease_address),
+    "seconds": _options.Option(type="int", canonical=values.integer(0, 2**32 - 2), default=0),
+}
+
 DHCP_OPTION = {
     "option": _options.Option(required=True),
     "value": _options.Option(type="raw", required=True, canonical=_values_of),
     "family": _options.Option(type="int", choices=(4, 6), default=4),
 }
+
+
+def leases(items: list[Spec]) -> list[Spec]:
+    """Return leases by address; each address and each client has one."""
+    for key in ("address", "mac"):
+        seen: set[str] = set()
+        for item in items:
+            if item[key] in seen:
+                raise ValueError(f"must name each {key} once, and {item[key]} is there twice")
+            seen.add(item[key])
+    return sorted(items, key=lambda item: values.address_key(item["address"]))
 
 
 def given(item: Spec) -> Spec:

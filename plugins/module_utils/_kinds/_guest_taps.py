@@ -15,6 +15,7 @@ from functools import partial
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _accounts, _sysctl, _taps
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_values as guest
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -79,6 +80,24 @@ def operations(node: Node, name: str, interfaces: list[Spec]) -> Iterable[_engin
     wrong = {*faults(node, name, interfaces), *lost(name, interfaces)} - set(surplus)
     if wrong or mtus != [item["mtu"] for item in interfaces]:
         yield _engine.Operation(_engine.Stage.LINK, "devices", partial(_make, node, name, interfaces))
+    for item in interfaces:
+        tap = item["tap"]
+        if node.netlink.link(None, tap) is None and _is_held(node, tap):
+            yield _engine.Operation(_engine.Stage.OVSDB, f"reattach {tap}", partial(_reattach, node, tap))
+
+
+def _is_held(node: Node, tap: str) -> bool:
+    """Tell whether the userspace datapath of Open vSwitch still has the device of that name, which is gone."""
+    if not node.ovsdb.on_userspace_datapath(tap):
+        return False
+    row = node.ovsdb.find("Interface", tap)
+    return row is not None and _ovs.optional(row.ofport, -1) > 0
+
+
+def _reattach(node: Node, tap: str) -> None:
+    """Have Open vSwitch open the new device, and bring that up again, as ``veth_pair`` does."""
+    node.ovsdb.reattach(tap)
+    node.netlink.set_link(None, tap, up=True)
 
 
 def _make(node: Node, name: str, interfaces: Iterable[Spec]) -> None:

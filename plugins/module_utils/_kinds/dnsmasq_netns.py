@@ -68,6 +68,13 @@ class DnsmasqNetns(_engine.Kind):
         "tftp_root": _options.Option(canonical=dnsmasq.path),
         "boot_file": _options.Option(canonical=lambda name: name and dnsmasq.plain(name)),
         "boot_server": _options.Option(canonical=dnsmasq.ipv4),
+        "leases": _options.Option(
+            type="list",
+            elements="dict",
+            options=dnsmasq.LEASE,
+            canonical=dnsmasq.leases,
+            role=_options.Role.PERMISSION,
+        ),
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -94,7 +101,7 @@ class DnsmasqNetns(_engine.Kind):
             told = _options.validate(self.options, {**_NEW, **dict(files.parse_options(text))}, "")
         except (_errors.InvalidValue, TypeError, ValueError):
             return {}
-        del told["state"]
+        del told["state"], told["leases"]
         whole = told["name"] == name and None not in told.values() and all("prefix" in item for item in told["ranges"])
         return told if whole else {}
 
@@ -172,7 +179,8 @@ class DnsmasqNetns(_engine.Kind):
         }
         taken = have["taken"] if have is not None else []
         action = _action(have, changed)
-        apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"], taken)
+        leases = node.asked(self.name, name).get("leases") or []
+        apply = partial(_apply, node, name, changed, action, have is None or not have["enabled"], taken, leases)
         yield _engine.Operation(_engine.Stage.SERVICE, action, apply, _engine.differences(have, desired))
 
     def problems(self, node: Node, want: Spec) -> Iterable[str]:
@@ -230,7 +238,15 @@ def _action(have: Optional[Spec], changed: Iterable[str]) -> str:
     return "start"
 
 
-def _apply(node: Node, name: str, texts: dict[str, Optional[str]], action: str, enable: bool, taken: list[str]) -> None:
+def _apply(
+    node: Node,
+    name: str,
+    texts: dict[str, Optional[str]],
+    action: str,
+    enable: bool,
+    taken: list[str],
+    leases: list[Spec],
+) -> None:
     """Have the files written, then the service take them over, then the options recorded.
 
     dnsmasq has its leases in memory: it stands still while those of ``taken`` addresses go.
@@ -240,6 +256,9 @@ def _apply(node: Node, name: str, texts: dict[str, Optional[str]], action: str, 
     """
     unit, paths = files.unit(name), files.paths(name)
     node.files.make_directory(files.configuration_directory(name))
+    if leases and action in ("create", "start"):
+        node.files.make_directory(files.state_directory(name))
+        _leases.begin(files.state_directory(name), leases)
     if taken:
         node.systemd.halt(unit)
         _leases.drop(files.state_directory(name), taken)

@@ -13,7 +13,7 @@ from typing import Any, Optional, cast
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath, _ipv6, _ovs
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath, _ipv6, _ovs, _shut_link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -182,9 +182,19 @@ class OvsBridge(_engine.Kind):
         lost = (
             partial(node.openflow.expect_empty, desired["name"]) if desired and _loses_flows(desired, changes) else None
         )
-        yield _engine.Operation(
-            _engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes, predict=lost
-        )
+        link = _shut_link.ShutLink(node, (desired or {}).get("name", ""))
+        # For another MAC address ovs-vswitchd shuts the interface (netdev_linux_set_etheraddr() in its sources).
+        if have is None or "hwaddr" not in changes or not link.has_addresses:
+            change_it = partial(node.ovsdb.change, change, order)
+            yield _engine.Operation(_engine.Stage.OVSDB, action, change_it, changes, predict=lost)
+            return
+
+        def readdress() -> None:
+            link.remember()
+            node.ovsdb.change(change, order)
+
+        yield _engine.Operation(_engine.Stage.OVSDB, action, readdress, changes, predict=lost)
+        yield _engine.Operation(_engine.Stage.INTERFACE, "restore addresses and routes", link.restore)
 
     def disturbs(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_carrier.Disturbance]:
         """A bridge that goes takes its own interface along; one without flows that fails secure drops all."""

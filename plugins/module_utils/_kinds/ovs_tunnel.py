@@ -158,6 +158,8 @@ class OvsTunnel(_engine.Kind):
             for other in node.declarations(self.name)
             if other["name"] != want["name"] and not set(_remotes(other)).isdisjoint(_remotes(want))
         ]
+        if have is None or (have["type"], have["dst_port"]) != (result["type"], result["dst_port"]):
+            _refuse_devices(node, result)
         _refuse_twins(node, result, [_complete(other, self.observe(node, other)) for other in others])
         return result
 
@@ -289,6 +291,24 @@ def _refuse_foreign_ports(node: Node, desired: Spec) -> None:
         if name not in own and node.ovsdb.find("Port", name) is not None and not node.removed("ovs_port_vlan", name):
             raise _errors.Conflict(
                 f"a port {name} that is no part of it is on bridge {node.ovsdb.bridge_of(name).name}"
+            )
+
+
+def _refuse_devices(node: Node, desired: Spec) -> None:
+    """Refuse a port at which a device of the host takes the packets, or would lose them.
+
+    On the kernel's datapath Open vSwitch makes such a device itself (dpif_netlink_rtnl in its sources).
+    """
+    try:
+        links = node.netlink.links(None).values()
+    except _errors.Missing:  # a node for modules of Open vSwitch alone
+        return
+    for link in links:
+        port = link.data.get(f"{link.kind}_port")
+        if link.kind == desired["type"] and port == desired["dst_port"] and "_sys_" not in link.name:
+            raise _errors.Conflict(
+                f"the interface {link.name} of the host has the UDP port {port} ({link.kind}) already; remove it, or "
+                "give one of them another port: dst_port, in a document fabric_underlay.dst_port"
             )
 
 

@@ -31,6 +31,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import 
 if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 
+_SHOWN = 8  # VLANs in a line
 UNTAGGED = 0
 BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
 LACP = ("off", "active", "passive")
@@ -173,7 +174,10 @@ class PhysicalNetworksFeature(Feature):
                 check_reference(document, uplink.path, name, faults)
 
     def check_site(self, site: Site, facts: Facts, faults: Faults) -> None:
-        """A NIC loses its addresses when it joins a bridge, so that of a physical network must have none to lose."""
+        """A NIC loses its addresses when it joins a bridge, so that of a physical network must have none to lose.
+
+        A Linux bridge that filters VLANs lets pass those alone that its owner has given to a port.
+        """
         for physical in site.attached():
             _check_devices(site, physical, facts, faults)
 
@@ -270,6 +274,15 @@ def check_reference(document: Document, path: str, name: str, faults: Faults) ->
 
 def _check_devices(site: Site, physical: PhysicalNetwork, facts: Facts, faults: Faults) -> None:
     uplink = site.document.uplink(physical, site.node)
+    vlans = [str(vlan) for vlan in on_the_wire(site, physical) if vlan != UNTAGGED]
+    bridge = ((facts.get(site.node) or {}).get("interfaces") or {}).get(uplink.linux_bridge) or {}
+    if vlans and bridge.get("vlan_filtering"):
+        others = " and others" if len(vlans) > _SHOWN else ""
+        faults.add(
+            uplink.key(),
+            f"{uplink.linux_bridge} of {site.node} filters VLANs, and would drop the frames of "
+            f"{', '.join(vlans[:_SHOWN])}{others}; switch its VLAN filtering off, or name its NIC as interface",
+        )
     for name in uplink.devices():
         if site.state.mtus and name not in site.state.mtus:
             faults.add(uplink.key(), f"{site.node} has no interface {name}")
@@ -282,7 +295,7 @@ def _check_devices(site: Site, physical: PhysicalNetwork, facts: Facts, faults: 
 
 def _uplink(site: Site, physical: PhysicalNetwork, plan: Plan) -> None:
     uplink = site.document.uplink(physical, site.node)
-    vlans: dict[str, Any] = {"mode": "trunk", "trunks": _on_the_wire(site, physical)}
+    vlans: dict[str, Any] = {"mode": "trunk", "trunks": on_the_wire(site, physical)}
     if uplink.linux_bridge:
         name, other = _names.linux_bridge_pair(physical.name)
         plan.port(name, physical.bridge, **vlans)
@@ -322,7 +335,7 @@ def segment_port(plan: Plan, name: str, physical: PhysicalNetwork, vlan: int) ->
     plan.port(name, physical.bridge, **mode)
 
 
-def _on_the_wire(site: Site, physical: PhysicalNetwork) -> list[int]:
+def on_the_wire(site: Site, physical: PhysicalNetwork) -> list[int]:
     """Return the VLANs of networks and of routers' external legs, UNTAGGED among them."""
     legs = [router.external for router in site.routers() if router.external]
     used = {leg.vlan for leg in legs if leg.network == physical.name}

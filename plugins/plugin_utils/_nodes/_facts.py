@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, shown
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import called, mac, shown
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Interface
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
@@ -23,6 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
 Facts = Mapping[str, Any]
 DATAPATH_TYPES = ("system", "netdev")
 LARGEST_MTU = 2**31 - 1
+MOST_LEASES = 4096  # of one server
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,14 @@ def _faults(facts: Any, underlay: str) -> Iterator[str]:
             return
     if not _are_hosts(facts.get("resolvers", [])):
         yield f"resolvers must be a list of addresses, not {shown(facts['resolvers'])}"
+    servers = facts.get("dhcp_servers", {})
+    if not isinstance(servers, dict) or not all(isinstance(name, str) for name in servers):
+        yield f"dhcp_servers must be a dictionary by name, not {shown(servers)}"
+        return
+    for name, server in servers.items():
+        yield from _of(f"dhcp_servers.{called(name)}", server, _SERVER)
+        if isinstance(server, dict) and set(_SERVER) - set(server):
+            yield f"dhcp_servers.{called(name)} must have {', '.join(_SERVER)}, not {shown(server)}"
     for name, interface in interfaces.items():
         yield from _of(f"interfaces.{called(name)}", interface, _INTERFACE)
     for name in (underlay, _names.UNDERLAY):
@@ -134,12 +143,46 @@ def _are_hosts(value: Any) -> bool:
     return _are_addresses(value) and not any("/" in item for item in value)
 
 
+def _are_ranges(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, list) and len(item) == 2 and _are_ipv4(item) for item in value
+    )
+
+
+def _are_ipv4(items: list[Any]) -> bool:
+    try:
+        return all(_is_text(item) and str(ipaddress.IPv4Address(item)) == item for item in items)
+    except ValueError:
+        return False
+
+
+def _are_leases(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MOST_LEASES and all(map(_is_lease, value))
+
+
+def _is_lease(item: Any) -> bool:
+    if not isinstance(item, dict) or set(item) != {"mac", "address", "seconds"} or not _are_ipv4([item["address"]]):
+        return False
+    seconds = item["seconds"]
+    try:
+        known = isinstance(item["mac"], str) and mac(item["mac"]) == item["mac"]
+    except ValueError:
+        return False
+    return known and isinstance(seconds, int) and not isinstance(seconds, bool) and 0 <= seconds < 2**32 - 1
+
+
+_SERVER = {
+    "owner": (_is_text, "text"),
+    "ranges": (_are_ranges, "a list of pairs of IPv4 addresses"),
+    "leases": (_are_leases, "a list of at most 4096 leases, each with mac, address and seconds"),
+}
 _INTERFACE = {
     "addresses": (_are_addresses, "a list of addresses with prefix lengths"),
     "leased": (_are_addresses, "a list of addresses with prefix lengths"),
     "mtu": (_is_mtu, f"a whole number from 0 to {LARGEST_MTU}"),
     "mac": (_is_text, "text"),
     "parent": (_is_text, "text"),
+    "vlan_filtering": (lambda value: isinstance(value, bool), "true or false"),
 }
 _BRIDGE = {
     "owner": (_is_text, "text"),

@@ -45,8 +45,8 @@ class Namespace:
         """Say which kernel parameters it has."""
         self._say(sysctls=parameters)
 
-    def veth(self, ends: tuple[str, str], mtu: Optional[int]) -> None:
-        """Say that a veth pair leads into it.
+    def veth(self, ends: tuple[str, str], mtu: Optional[int], mac: str = "") -> None:
+        """Say that a veth pair leads into it, by default with a MAC address that follows from the names.
 
         The outer end is a port of a bridge and has no IPv6: see ``_engines/_ovs``. The inner one computes its checksums
         itself, since the userspace datapath passes on partial ones as they are. Its MAC address is derived, so that
@@ -54,14 +54,14 @@ class Namespace:
         """
         outer, inner = ends
         both: dict[str, Any] = {"up": True, **({"mtu": mtu} if mtu else {})}
-        peer = {"name": inner, "namespace": self.name, "mac": self._mac(inner), **both, "tx_checksum": False}
+        peer = {"name": inner, "namespace": self.name, "mac": mac or self._mac(inner), **both, "tx_checksum": False}
         self._plan.say("veth_pair", name=outer, **both, ipv6=False, peer=peer)
 
-    def vlan(self, name: str, parent: str, vlan: int, mtu: Optional[int]) -> None:
+    def vlan(self, name: str, parent: str, vlan: int, mtu: Optional[int], mac: str) -> None:
         """Say that it has an interface for one VLAN of another interface in it."""
         place = {"namespace": self.name, "parent": parent, "parent_namespace": self.name, "up": True}
         size = {"mtu": mtu} if mtu else {}
-        self._plan.say("link_vlan", name=name, **place, vlan=vlan, mac=self._mac(name), **size)
+        self._plan.say("link_vlan", name=name, **place, vlan=vlan, mac=mac, **size)
 
     def nat(self, **options: Any) -> None:
         """Say which addresses are translated in it."""

@@ -38,7 +38,7 @@ def _serve_alone(site: Site, network: Network, dhcp: Dhcp, plan: Plan) -> None:
     ends = _names.dhcp_leg(network.name)
     plan.access_port(ends[0], _names.INTEGRATION, network.vlan)
     namespace = plan.namespace(_names.dhcp_namespace(network.name))
-    namespace.veth(ends, site.mtus.get(network.name))
+    namespace.veth(ends, site.mtus.get(network.name), site.mac("dhcp", network))
     namespace.declare(forward=False, forward6=False)
     servers = [f"{server(network, subnet.version)}/{subnet.prefixlen}" for subnet, _gateway in network.subnets()]
     namespace.interface(ends[1], servers)
@@ -46,7 +46,9 @@ def _serve_alone(site: Site, network: Network, dhcp: Dhcp, plan: Plan) -> None:
 
 
 def _serve(site: Site, network: Network, dhcp: Dhcp, plan: Plan, namespace: str, interface: str) -> None:
-    mtu = {"mtu": site.mtus[network.name]} if network.name in site.mtus else {}
+    further: dict[str, Any] = {"mtu": site.mtus[network.name]} if network.name in site.mtus else {}
+    if network.name in site.leases:
+        further["leases"] = site.leases[network.name]
     plan.namespace(namespace).dhcp(
         network.name,
         interface=interface,
@@ -58,7 +60,7 @@ def _serve(site: Site, network: Network, dhcp: Dhcp, plan: Plan, namespace: str,
         domain=dhcp.domain,
         router=str(network.gateway) if network.mode != "isolated" and network.gateway else "",
         ra_router=bool(network.router),
-        **mtu,
+        **further,
     )
 
 

@@ -47,7 +47,7 @@ def _legs(site: Site, networks: list[Network], namespace: Namespace, plan: Plan)
     for network in networks:
         ends = _names.router_leg(network.name)
         plan.access_port(ends[0], _names.INTEGRATION, network.vlan)
-        namespace.veth(ends, site.mtus.get(network.name))
+        namespace.veth(ends, site.mtus.get(network.name), site.mac("gateway", network))
         namespace.interface(ends[1], _gateway_addresses(network))
 
 
@@ -58,7 +58,7 @@ def _trunk(site: Site, router: Router, networks: list[Network], namespace: Names
     namespace.veth(ends, max([site.mtus.get(network.name, 0) for network in networks], default=0))
     for network in networks:
         name = _names.router_leg(network.name)[1]
-        namespace.vlan(name, ends[1], network.vlan, site.mtus.get(network.name))
+        namespace.vlan(name, ends[1], network.vlan, site.mtus.get(network.name), site.mac("gateway", network))
         namespace.interface(name, _gateway_addresses(network))
     namespace.interface(ends[1], [])
 

@@ -165,6 +165,20 @@ def test_a_linux_bridge_is_joined_by_a_veth() -> None:
     assert [item["name"] for item in of_kind(resources, "ip_interface")] == ["br-int", "br-ex"]
 
 
+def test_a_linux_bridge_that_filters_vlans_would_drop_tagged_frames() -> None:
+    facts = facts_of(NODES)
+    for node in COMPUTE:
+        facts[node]["interfaces"]["br0"] = {**facts[node]["interfaces"]["eth1"], "vlan_filtering": node == "compute1"}
+    trunk = document(tagged("desks", 7), tagged("doors", 8, 108), interface=None, linux_bridge="br0")
+    (fault,) = faults_of(trunk, "compute1", facts)
+    assert fault == (
+        f"{PHYSICAL}.linux_bridge: br0 of compute1 filters VLANs, and would drop the frames of 7, 108; "
+        "switch its VLAN filtering off, or name its NIC as interface"
+    )
+    assert faults_of(trunk, "compute2", facts) == []
+    assert faults_of(document(flat(), interface=None, linux_bridge="br0"), "compute1", facts) == []
+
+
 def test_a_trunk_uplink_may_carry_networks_with_a_router() -> None:
     changes = {f"{NETWORK}.network_type": "vlan", f"{NETWORK}.physical_network": "public", "fabric_underlay": {}}
     resources = build(changed(sample(), changes), "network1")
