@@ -116,7 +116,10 @@ KEYS = (
     Key(
         "linux_bridge",
         "An existing Linux bridge to which the provider bridge is joined by a veth pair.",
-        row="in place of NICs an existing Linux bridge, joined to the provider bridge by a veth pair",
+        row=(
+            "in place of NICs an existing Linux bridge, joined to the provider bridge by a veth pair. One that filters "
+            "VLANs is refused where tagged frames would pass it"
+        ),
     ),
     Key(
         "mtu",

@@ -59,7 +59,10 @@ KEYS = (
     Key(
         "dst_port",
         "The UDP port. The default is 4789 for VXLAN and 6081 for Geneve.",
-        row="UDP port, default 4789 (VXLAN), 6081 (Geneve)",
+        row=(
+            "UDP port, default 4789 (VXLAN), 6081 (Geneve). A node on which an interface of the host has it already is "
+            "refused with that name"
+        ),
         type="int",
     ),
     Key(
