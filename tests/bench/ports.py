@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Time 500 access ports through ``apply`` against a single ``ansible.builtin.ping`` on the same lab node.
 
-usage: .venv/bin/python tests/bench/ports.py [--lab NAME] [--node NODE] [--ports N] [--runs N]
+usage: .venv/bin/python tests/bench/ports.py [--lab NAME] [--node NODE] [--ports N] [--runs N] [--others COLLECTIONS]
+                                             [--save FILE]
 
 The lab must be up. Each run is a whole ansible-playbook with one task: ping, create, run again, remove; in
-turn, so that a slow moment of the machine hits all of them. Prints a Markdown table of medians.
+turn, so that a slow moment of the machine hits all of them. With --others, also by one script, by a command for each
+port, and by openvswitch.openvswitch, which the directory COLLECTIONS has. Prints a Markdown table of medians.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -45,7 +48,7 @@ def playbook(directory: Path, name: str, task: dict[str, Any]) -> Path:
     return path
 
 
-def playbooks(directory: Path, count: int) -> dict[str, Path]:
+def playbooks(directory: Path, count: int, others: bool) -> dict[str, Path]:
     """Return the playbooks by name, in the order of a round."""
     bridge = {"ovs_bridge": {"name": "bench", "datapath_type": "netdev"}}
     ports = [
@@ -56,15 +59,37 @@ def playbooks(directory: Path, count: int) -> dict[str, Path]:
     (directory / VARIABLES).write_text(json.dumps({"bench_resources": [bridge, *ports]}), encoding="utf-8")
     remove = {"netvirt.fabric.ovs_bridge": {"name": "bench", "state": "absent"}}
     tasks = {"ping": {"ansible.builtin.ping": {}}, "create": create, "again": create, "remove": remove}
+    if others:
+        tasks |= other_ways(count, remove)
     return {name: playbook(directory, name, task) for name, task in tasks.items()}
 
 
-def timed(lab: Lab, node: str, path: Path, *arguments: str) -> float:
+def other_ways(count: int, remove: dict[str, Any]) -> dict[str, Any]:
+    """Return tasks that make the same ports in other ways."""
+    bridge = "ovs-vsctl --may-exist add-br bench -- set bridge bench datapath_type=netdev"
+    names = f"{{{{ range({count}) | map('string') | map('regex_replace', '^', 'bench') }}}}"
+    one = "ovs-vsctl --may-exist add-port bench {{ item }} tag=10"
+    each = " -- ".join(f"--may-exist add-port bench bench{number} tag=10" for number in range(count))
+    script = {"ansible.builtin.shell": {"stdin": f"ovs-vsctl {each}", "cmd": "sh"}}
+    command = {"ansible.builtin.command": one, "loop": names}
+    port = {"bridge": "bench", "port": "{{ item }}", "tag": 10}
+    peer = {"openvswitch.openvswitch.openvswitch_port": port, "loop": names}
+    ready = {"ansible.builtin.shell": bridge}
+    found: dict[str, Any] = {}
+    for name, task in (("script", script), ("commands", command), ("peer", peer)):
+        found |= {f"{name} bridge": ready, name: task, f"{name} again": task, f"{name} remove": remove}
+    return found
+
+
+def timed(lab: Lab, node: str, path: Path, *arguments: str, others: str = "") -> float:
     """Run a playbook and return its seconds; the status must be 0."""
+    settings = environment()
+    if others:
+        settings["ANSIBLE_COLLECTIONS_PATH"] += os.pathsep + others
     variables = ["-e", f"@{path.parent / VARIABLES}"]
     command = ["ansible-playbook", "-i", str(lab.inventory), "--limit", node, *variables, str(path), *arguments]
     start = time.monotonic()
-    subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=settings, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start
 
 
@@ -89,19 +114,26 @@ def main() -> None:
     parser.add_argument("--node", default="compute1")
     parser.add_argument("--ports", type=int, default=500)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--others", default="")
+    parser.add_argument("--save", default="")
     options = parser.parse_args()
     lab = Lab.attach(options.lab)
     with tempfile.TemporaryDirectory() as directory:
-        paths = playbooks(Path(directory), options.ports)
+        paths = playbooks(Path(directory), options.ports, bool(options.others))
         timed(lab, options.node, paths["ping"])  # opens the connection that all share
         rounds = [
-            {name: timed(lab, options.node, path) for name, path in paths.items()} for _round in range(options.runs)
+            {name: timed(lab, options.node, path, others=options.others) for name, path in paths.items()}
+            for _round in range(options.runs)
         ]
         memory = peak_memory(lab, options.node, paths)
     medians = {name: statistics.median(one[name] for one in rounds) for name in paths}
     print(f"{options.ports} access ports, medians of {options.runs} rounds\n")
     print("| playbook | seconds | times ping | peak memory of the module |\n|---|---|---|---|")
-    for name, label in (("ping", "one ping"), ("create", "create"), ("again", "run again"), ("remove", "remove")):
+    if options.save:
+        Path(options.save).write_text(json.dumps(medians, indent=2) + "\n", encoding="utf-8")
+    labels = {"ping": "one ping", "again": "run again"}
+    for name in paths:
+        label = labels.get(name, name)
         mib = f"{memory[name]:.0f} MiB" if name in memory else ""
         print(f"| {label} | {medians[name]:.2f} | {medians[name] / medians['ping']:.2f} | {mib} |")
 

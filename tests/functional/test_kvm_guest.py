@@ -198,6 +198,8 @@ def test_a_guest_that_cannot_start() -> None:
     assert str(error.value).isprintable()
     assert "did not start: qemu" in str(error.value)
     assert "kernel" in str(error.value)
+    with pytest.raises(Failed, match="did not start: qemu"):  # systemd starts it again and again meanwhile
+        run(options(kernel=str(kernel)))
     run(options(kernel=""))
     assert pid()
 

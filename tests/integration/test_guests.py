@@ -21,6 +21,9 @@ from netvirt_testing.paths import ROOT
 DOCUMENT = ROOT / "examples/nat/fabric.yml"
 GUESTS = {"vm1": "compute1", "vm2": "compute2"}
 REPORT = Path("verify.json")
+GREEN = {"name": "green", "mode": "isolated", "vlan": 20, "cidr": "10.0.20.0/24", "dhcp": {"node": "network1"}}
+SECOND = "tap-vm2_1"
+"""The device of the second interface of vm2."""
 IMAGE = "/srv/netvirt-image.qcow2"
 MARK = "netvirt-was-here"
 WRITE = f"printf {MARK} | dd of=/dev/vda bs=512 seek=2048 conv=sync,fsync && dd if=/dev/vda bs=16 skip=65536 count=1"
@@ -47,11 +50,14 @@ def fabric(lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def verify(fabric: Lab, tmp_path: Path) -> Callable[[], tuple[list[str], dict[str, Any]]]:
-    """Return a function that runs the playbook verify and returns the lines of its failure and its report by guest."""
+def verify(fabric: Lab, tmp_path: Path) -> Callable[..., tuple[list[str], dict[str, Any]]]:
+    """Return a function that runs the playbook verify and returns the lines of its failure and its report by guest.
 
-    def verified() -> tuple[list[str], dict[str, Any]]:
-        result = run(fabric, "verify", verify_report=str(tmp_path / REPORT))
+    Of a guest with several interfaces the report is that of the last.
+    """
+
+    def verified(**variables: Any) -> tuple[list[str], dict[str, Any]]:
+        result = run(fabric, "verify", verify_report=str(tmp_path / REPORT), **variables)
         assert not result.changed
         report = json.loads((tmp_path / REPORT).read_text())
         assert bool(report["failures"]) == bool(result.returncode), result.output
@@ -71,7 +77,7 @@ def upstream(lab: Lab, *words: str) -> None:
     subprocess.run(["ip", "-n", f"nvlab-{lab.name}-up", *words], check=True)
 
 
-def test_guests_prove_the_document(verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+def test_guests_prove_the_document(verify: Callable[..., tuple[list[str], dict[str, Any]]]) -> None:
     failures, guests = verify()
     assert failures == []
     assert {name: (guest["address"], guest["lease"]) for name, guest in guests.items()} == {
@@ -109,7 +115,7 @@ def test_a_second_run_touches_nothing(fabric: Lab) -> None:
     assert state() == before
 
 
-def test_a_port_in_the_wrong_vlan(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+def test_a_port_in_the_wrong_vlan(fabric: Lab, verify: Callable[..., tuple[list[str], dict[str, Any]]]) -> None:
     """The proof that it is repaired is that of the next test."""
     fabric.run("compute1", ["ovs-vsctl", "set", "port", "tap-vm1", "tag=99"])
     failures, _guests = verify()
@@ -119,7 +125,9 @@ def test_a_port_in_the_wrong_vlan(fabric: Lab, verify: Callable[[], tuple[list[s
     ]
 
 
-def test_a_guest_that_is_killed_comes_back(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
+def test_a_guest_that_is_killed_comes_back(
+    fabric: Lab, verify: Callable[..., tuple[list[str], dict[str, Any]]]
+) -> None:
     before = pid(fabric, "vm2")
     fabric.run("compute2", ["kill", "-KILL", before])
     deadline = time.monotonic() + 20
@@ -189,11 +197,29 @@ def test_a_guest_moves_and_is_purged_where_it_is_no_longer_listed(fabric: Lab) -
     assert "tap-vm2" not in fabric.run("compute2", ["ovs-vsctl", "list-ports", "br-int"]).stdout.split()
 
 
-def test_a_guest_returns(fabric: Lab, verify: Callable[[], tuple[list[str], dict[str, Any]]]) -> None:
-    site(fabric)
+def test_a_guest_returns_with_a_second_interface(
+    fabric: Lab, verify: Callable[..., tuple[list[str], dict[str, Any]]]
+) -> None:
+    document = yaml.safe_load(DOCUMENT.read_text())
+    vm1, vm2 = document["fabric_guests"]
+    first = {"network": vm2.pop("network"), "address": vm2.pop("address"), "mac": vm2.pop("mac")}
+    both = [first, {"network": "green", "address": "10.0.20.7"}]
+    networks = [*document["fabric_networks"], GREEN]
+    given = {"fabric_networks": networks, "fabric_guests": [vm1, {**vm2, "networks": both}]}
+    site(fabric, **given)
     assert fabric.run("compute2", ["systemctl", "is-active", "netvirt-guest-vm2"]).stdout.strip() == "active"
     assert fabric.run("compute1", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
-    assert verify()[0] == []
+    failures, guests = verify(**given)
+    assert failures == []
+    assert [guests["vm2"][key] for key in ("network", "address", "lease")] == ["green", "10.0.20.7", True]
+
+
+def test_an_interface_goes_with_its_device(fabric: Lab) -> None:
+    assert SECOND in fabric.run("compute2", ["ovs-vsctl", "list-ports", "br-int"]).stdout.split()
+    site(fabric, guest_allow_restart=True)
+    assert SECOND not in fabric.run("compute2", ["ovs-vsctl", "list-ports", "br-int"]).stdout.split()
+    links = {link["ifname"] for link in fabric.json("compute2", ["ip", "-j", "link"])}
+    assert {"tap-vm2", SECOND} & links == {"tap-vm2"}
 
 
 def test_node_info(fabric: Lab) -> None:

@@ -48,7 +48,7 @@ def _mermaid_text(text: str) -> str:
 def dot(document: Document) -> str:
     """Return a graph in the DOT language of Graphviz."""
     drawing = graph(document)
-    lines = ["graph fabric {", "  node [fontname=sans];", "  edge [fontname=sans];"]
+    lines = ["graph fabric {", *(f"  {part} [fontname=sans];" for part in ("graph", "node", "edge"))]
     for index, (node, vertices) in enumerate(drawing.nodes.items()):
         lines.append(f"  subgraph cluster_{index} {{")
         lines.append(f"    label={_dot_text(node)};")
