@@ -206,7 +206,7 @@ def test_a_guest_returns_with_a_second_interface(
     both = [first, {"network": "green", "address": "10.0.20.7"}]
     networks = [*document["fabric_networks"], GREEN]
     given = {"fabric_networks": networks, "fabric_guests": [vm1, {**vm2, "networks": both}]}
-    site(fabric, **given)
+    site(fabric, guest_allow_restart=True, **given)
     assert fabric.run("compute2", ["systemctl", "is-active", "netvirt-guest-vm2"]).stdout.strip() == "active"
     assert fabric.run("compute1", ["systemctl", "cat", "netvirt-guest-vm2"], check=False).returncode != 0
     failures, guests = verify(**given)

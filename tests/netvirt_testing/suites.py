@@ -46,6 +46,10 @@ HANDED_ON = ("NETVIRT_FUZZ_", "NETVIRT_KILL_POINTS")
 """Variables that tests in a node read."""
 
 
+LIBRARIES = os.environ.get("NETVIRT_LIBRARIES", "")
+"""With "newest", nodes of the group functional have libraries of tests/requirements.txt, not their distribution's."""
+
+
 @dataclass(frozen=True)
 class Request:
     """How the groups are to be run."""
@@ -251,6 +255,30 @@ def copy_checkout(lab: Lab, node: str) -> None:
         for path in source_files():
             tar.add(ROOT / path, arcname=str(path))
     remote = f"rm -rf {COLLECTION_IN_NODE} && mkdir -p {COLLECTION_IN_NODE} && tar -xf - -C {COLLECTION_IN_NODE}"
-    result = subprocess.run([*lab.ssh(node), remote], input=archive.getvalue(), capture_output=True, check=False)
+    unpack(lab, node, remote, archive.getvalue())
+    if LIBRARIES == "newest":
+        place = "$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))')"
+        unpack(lab, node, f"mkdir -p {place} && tar -xf - -C {place}", newest_libraries())
+
+
+def unpack(lab: Lab, node: str, remote: str, archive: bytes) -> None:
+    """Give an archive to a command in a node."""
+    result = subprocess.run([*lab.ssh(node), remote], input=archive, capture_output=True, check=False)
     if result.returncode:
-        raise LabError(f"{node}: cannot copy the collection: {result.stderr.decode()}")
+        raise LabError(f"{node}: {remote}: {result.stderr.decode()}")
+
+
+def newest_libraries() -> bytes:
+    """Return an archive of pyroute2, ovsdbapp and what they need, as this machine has them."""
+    wanted = [
+        line
+        for line in (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        if line.startswith(("ovsdbapp", "pyroute2"))
+    ]
+    archive = io.BytesIO()
+    with tempfile.TemporaryDirectory() as directory:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", directory, *wanted]
+        subprocess.run([*pip, "-c", str(ROOT / "tools" / "constraints.txt")], check=True)
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.add(directory, arcname=".")
+    return archive.getvalue()
