@@ -117,9 +117,10 @@ def reached(leg: Leg, address: Address, what: str, size: int = 0) -> Check:
     return Check(leg, str(address), what, f"an answer from {address}", _ping(address, *options), _silence)
 
 
-def not_reached(leg: Leg, address: Address, what: str) -> Check:
-    """No echo request is answered."""
-    command = _ping(address, "-c", str(SILENCE_SECONDS), "-W", "1")
+def not_reached(leg: Leg, address: Address, what: str, bound: bool = False) -> Check:
+    """No echo request is answered; with ``bound``, none that leaves by this interface, whatever the guest's routes."""
+    through = ["-I", leg.interface] if bound and leg.interface else []
+    command = _ping(address, *through, "-c", str(SILENCE_SECONDS), "-W", "1")
     return Check(leg, str(address), f"not {what}", f"no answer from {address}", command, _answer, negative=True)
 
 

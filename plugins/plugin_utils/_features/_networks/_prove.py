@@ -18,7 +18,6 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks imp
     Case,
     Check,
     Leg,
-    Outside,
     Result,
     not_reached,
     reached,
@@ -31,7 +30,7 @@ def prove(case: Case, leg: Leg) -> Iterator[Check]:
     yield from _gateway(leg)
     yield from _neighbours(leg, case.legs, case.peers)
     yield from _other_networks(case.document, leg, case.legs)
-    yield from _outside(case.document, leg, case.outside)
+    yield from _outside(case, leg)
 
 
 def _gateway(leg: Leg) -> Iterator[Check]:
@@ -94,8 +93,11 @@ def _is_local(leg: Leg, address: Address, legs: Sequence[Leg]) -> bool:
     return any(other.address(address.version) == address for other in legs if other.network.name == leg.network.name)
 
 
-def _outside(document: Document, leg: Leg, outside: Outside) -> Iterator[Check]:
-    router = document.router(leg.network.router)
+def _outside(case: Case, leg: Leg) -> Iterator[Check]:
+    """Where several NICs of a guest lead outside, its own routes decide by which of them it goes."""
+    router, outside = case.document.router(leg.network.router), case.outside
+    beside = [other for other in case.legs if other.guest == leg.guest and other != leg]
+    chosen = any(other.network.router or other.network.mode == "bridged" for other in beside)
     for address in outside.addresses:
         if address.version not in leg.versions():
             continue
@@ -103,8 +105,8 @@ def _outside(document: Document, leg: Leg, outside: Outside) -> Iterator[Check]:
         if leg.network.mode == "bridged":
             continue  # what is reached is up to the physical segment
         if router is None or router.external is None:
-            yield not_reached(leg, address, title)
-        elif leg.network.mode == "nat":
+            yield not_reached(leg, address, title, bound=bool(beside))
+        elif leg.network.mode == "nat" and not chosen:
             yield reached(leg, address, title)
             if outside.http:
                 yield _fetched(leg, address, outside.http, router)

@@ -188,6 +188,34 @@ def test_networks_that_are_kept_apart() -> None:
     assert {"ping -c 2 -W 1 10.0.10.11", f"ping -c 2 -W 1 {UPSTREAM}"} <= set(fleet.commands("vm3"))
 
 
+def test_a_guest_with_a_way_out_through_another_interface() -> None:
+    def answer(guest: str, command: list[str]) -> dict[str, Any]:
+        if command[-1].startswith("10.0.20.") and guest == "vm1":
+            return {"rc": 0, "stdout": "", "stderr": ""}
+        return {**proper(guest, command), **({"rc": 1} if "-I" in command else {})}
+
+    nics = [
+        {"network": "blue", "address": "10.0.10.11", "mac": "52:54:00:aa:bb:01"},
+        {"network": "red", "address": "10.0.20.12"},
+    ]
+    guest = {"name": "vm1", "node": "compute1", "networks": nics}
+    fleet = Fleet(changed(sample(), {**OTHER_NETWORK, "fabric_guests[0]": guest}), answer)
+    fleet.leases[0] = {"mac": "52:54:00:aa:bb:01", "address": "10.0.10.11"}
+    assert fleet.run()["failures"] == []
+    assert {f"ping -I eth1 -c 2 -W 1 {UPSTREAM}", f"wget -q -O - http://{UPSTREAM}/"} <= set(fleet.commands("vm1"))
+    assert f"ping -c 2 -W 1 {UPSTREAM}" not in fleet.commands("vm1")
+
+
+def test_the_guest_chooses_among_ways_out() -> None:
+    nics = [{"network": "blue", "address": "10.0.10.11"}, {"network": "street"}]
+    street = {"name": "street", "mode": "bridged", "vlan": 30, "network_type": "flat", "physical_network": "public"}
+    guest = {"name": "vm1", "node": "compute1", "networks": nics}
+    fleet = Fleet(changed(sample(), {"fabric_networks[1]": street, "fabric_guests[0]": guest}))
+    fleet.run()
+    assert not [command for command in fleet.commands("vm1") if UPSTREAM in command]
+    assert [command for command in fleet.commands("vm2") if UPSTREAM in command]
+
+
 def test_what_must_not_be_reached_must_not_even_once() -> None:
     leak = instead("10.0.20.11", {"rc": 0})
     report = Fleet(changed(sample(), OTHER_NETWORK), leak, proper).run()
