@@ -173,20 +173,21 @@ def main() -> None:
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:
         runs = playbooks(Path(directory), underlay, bool(options.peer))
-        for number in range(options.runs + 1):
-            for name, arguments in runs.items():
-                start = time.monotonic()
-                subprocess.run(
-                    ["ansible-playbook", "-i", str(lab.inventory), "--limit", ",".join(NODES), *arguments],
-                    env=settings,
-                    check=True,
-                    stdout=subprocess.DEVNULL,
-                )
-                if number:  # the first opens the connections, and has nodes load what they need
-                    seconds.setdefault(name, []).append(round(time.monotonic() - start, 2))
+        rounds = [runs["ping"], *list(runs.values()) * options.runs]  # the first opens the connections
+        names = ["", *list(runs) * options.runs]
+        for name, arguments in zip(names, rounds):
+            start = time.monotonic()
+            subprocess.run(
+                ["ansible-playbook", "-i", str(lab.inventory), "--limit", ",".join(NODES), *arguments],
+                env=settings,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+            if name:
+                seconds.setdefault(name, []).append(round(time.monotonic() - start, 2))
+            if options.save:
+                Path(options.save).write_text(json.dumps(seconds, indent=2) + "\n", encoding="utf-8")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    if options.save:
-        Path(options.save).write_text(json.dumps(seconds, indent=2) + "\n", encoding="utf-8")
     print(f"Three nodes, medians of {options.runs} rounds\n")
     print("| run | seconds | from | to | times ping |\n|---|---|---|---|---|")
     for name, values in seconds.items():
