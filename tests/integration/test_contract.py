@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each module on a node: check, run, check, run, change one option, absent, absent."""
+"""Each module on a node: check, run, check, run; change one option; absent."""
 
 from __future__ import annotations
 

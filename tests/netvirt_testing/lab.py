@@ -180,6 +180,22 @@ class Lab:
         task = outcome.tasks[-1]
         return {**task.result, "failed": task in outcome.failed}
 
+    def modules(self, node: str, name: str, steps: Sequence[tuple[Mapping[str, Any], bool]]) -> list[dict[str, Any]]:
+        """Run one module by one run of Ansible, for each of several options, in check mode or not; return the results.
+
+        A step that fails is the last one.
+        """
+        tasks = [
+            {f"netvirt.fabric.{name}": dict(options), "check_mode": check, "diff": True} for options, check in steps
+        ]
+        with tempfile.NamedTemporaryFile("w", suffix=".yml", encoding="utf-8") as play:
+            json.dump([{"hosts": node, "gather_facts": False, "tasks": tasks}], play)
+            play.flush()
+            outcome = run_ansible(["ansible-playbook", "-i", str(self.inventory), play.name], TIMEOUT)
+        if not outcome.tasks:
+            raise LabError(f"{node}: {name} gave no result:\n{outcome.output}")
+        return [{**task.result, "failed": task in outcome.failed} for task in outcome.tasks]
+
     def close(self) -> None:
         """End the SSH connections that are kept open."""
         for node in self.nodes:
