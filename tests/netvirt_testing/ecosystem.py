@@ -69,21 +69,6 @@ class Checks:
         if complaints := re.findall(r"^(?:WARNING|ERROR): .*", said, re.MULTILINE):
             raise Fault("\n".join(complaints))
 
-    def changelog(self) -> None:
-        """The fragments are good."""
-        self.run("changelog", "antsibull-changelog", "lint")
-
-    def first_release(self) -> None:
-        """Before the first release no fragment tells bugfixes: nobody has met a fault that no release had."""
-        changelogs = self.checkout / "changelogs"
-        if (changelogs / "changelog.yaml").exists():
-            return
-        told = [
-            path.name for path in sorted((changelogs / "fragments").glob("*.yml")) if "bugfixes:" in path.read_text()
-        ]
-        if told:
-            raise Fault(f"bugfixes of no release in {', '.join(told)}; remove them, or say it under minor_changes")
-
     def release(self) -> None:
         """The next version can be released."""
         self.run("release", "antsibull-changelog", "release", "--reload-plugins")
@@ -120,10 +105,8 @@ def run(tally: Tally) -> None:
         # The release changes the copy.
         listed: list[Callable[[], None]] = [
             checks.importer,
-            checks.changelog,
             checks.docs,
             checks.site,
-            checks.first_release,
             checks.release,
         ]
         for check in listed:

@@ -9,9 +9,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from netvirt_testing import environments
 from netvirt_testing.paths import ROOT, environment, source_files
 from netvirt_testing.report import Tally, say
 
+CHANGELOG = ("-r", str(ROOT / "tests" / "changelog.txt"))
 MAX_LINES = 450
 GENERATED = {Path("COPYING"), Path("CHANGELOG.md"), Path("changelogs/changelog.yaml")}
 NO_HEADER_SUFFIXES = {".json", ".png", ".svg", ".typed"}  # Listed in REUSE.toml.
@@ -46,6 +48,14 @@ def licences() -> list[str]:
         if not found or found[1] != expected:
             faults.append(f"{path}: expected SPDX-License-Identifier {expected}, found {found[1] if found else 'none'}")
     return faults
+
+
+def bugfixes_of_no_release() -> list[str]:
+    """Return a message for each fragment that tells bugfixes before the first release: nobody has met those faults."""
+    if (ROOT / "changelogs/changelog.yaml").exists():
+        return []
+    told = [path for path in source_files("changelogs/fragments/*.yml") if "bugfixes:" in (ROOT / path).read_text()]
+    return [f"{path}: bugfixes of no release; remove them, or say it under minor_changes" for path in told]
 
 
 def shell_files() -> list[str]:
@@ -84,6 +94,7 @@ def tools() -> dict[str, list[str]]:
 CHECKS: dict[str, Callable[[], list[str]]] = {
     f"no file over {MAX_LINES} lines": file_length,
     "licence in each file": licences,
+    "no bugfixes before a release": bugfixes_of_no_release,
 }
 
 
@@ -102,8 +113,19 @@ def run_tool(tally: Tally, name: str, command: list[str]) -> None:
         tally.passed += 1
 
 
+def changelog(tally: Tally) -> None:
+    """Check the fragments of the changelog."""
+    try:
+        programs = environments.made("changelog", CHANGELOG)
+    except environments.NoEnvironment as error:
+        tally.fail(str(error))
+    else:
+        run_tool(tally, "changelog", [str(programs / "antsibull-changelog"), "lint"])
+
+
 def run(tally: Tally) -> None:
     """Run every linter and every check of our own."""
+    changelog(tally)
     for name, command in tools().items():
         run_tool(tally, name, command)
     for name, check in CHECKS.items():

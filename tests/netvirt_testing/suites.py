@@ -32,9 +32,13 @@ FLEET = ("network1", "compute1", "compute2")
 # As few virtual machines as will do, since they take memory, and time to boot. Kinds of nodes may mix.
 VM_FLEET = {"network1": "container", "compute1": "vm", "compute2": "vm"}
 # What takes longest; see shared.py.
-SLOW_FUNCTIONAL = ("test_properties", "test_killed", "test_bridge_uplink_guard", "test_rebuild")
-SLOW_INTEGRATION = tuple(
-    f"test_{name}" for name in ("physical_networks", "reboot", "guests", "contract", "nat_network", "classic", "ovs_db")
+SLOW_FUNCTIONAL = (
+    *("test_killed", "test_mending", "test_properties", "test_bridge_uplink_guard", "test_fuzz", "test_rebuild"),
+    *("test_dnsmasq_netns", "test_router_watched"),
+)
+SLOW_INTEGRATION = (
+    *("test_guests", "test_nat_network", "test_removal", "test_contract", "test_classic", "test_physical_networks"),
+    *("test_roles", "test_everyday"),
 )
 # What containers lack the modules of the kernel for.
 VM_FUNCTIONAL = tuple(
