@@ -98,7 +98,8 @@ class _Rebuild:
     def look_back(self) -> None:
         """Have the unit started once more where Open vSwitch was started while it ended by itself.
 
-        systemd passes over a change of the pid file as long as the unit is active, also after the last look.
+        systemd passes over a change of the pid file as long as the unit is active, also after the last look. A start
+        by systemd after this look waits for the unit's end, since it wants the unit (see its [Install]).
         """
         if os.environ.get("EXIT_CODE") == "exited" and self.triggers.first() == _triggers.SWITCH:
             _systemd.Systemd(_SYSTEMD_SECONDS).start_soon(_mended.unit(self.stem))

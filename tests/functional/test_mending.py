@@ -222,6 +222,8 @@ def test_a_start_of_open_vswitch_while_the_unit_ends_is_not_missed() -> None:
     ended = ["/usr/bin/python3", "-I", str(PATHS["program"]), "--ended", str(PATHS["list"])]
     hearing = UNIT.replace(".service", ".path")
     output("systemctl", "stop", hearing)
+    Path(f"/etc/systemd/system/ovs-vswitchd.service.wants/{UNIT}").unlink()
+    output("systemctl", "daemon-reload")
     try:
         subprocess.run(ended, check=True, env={**os.environ, "EXIT_CODE": "exited"})
         assert show("ActiveState") == "inactive", "nothing was started"
@@ -232,7 +234,34 @@ def test_a_start_of_open_vswitch_while_the_unit_ends_is_not_missed() -> None:
         subprocess.run(ended, check=True, env={**os.environ, "EXIT_CODE": "exited"})
         assert wait_for(lambda: pings("nvtk1", "nvtk2"), 2 * SECONDS)
     finally:
+        output("systemctl", "enable", UNIT)
         output("systemctl", "start", hearing)
+
+
+def test_a_start_of_open_vswitch_after_the_last_look_back_is_not_missed() -> None:
+    """The unit is still ending then, which takes a while on a node with much to do."""
+    assert wait_for(settled, 60)
+    slow = Path(f"/etc/systemd/system/{UNIT}.d/slow.conf")
+    slow.parent.mkdir()
+    slow.write_text("[Service]\nExecStopPost=sleep 12\n", encoding="utf-8")
+    try:
+        output("systemctl", "daemon-reload")
+        output("systemctl", "start", UNIT)
+        assert wait_for(lambda: show("SubState") == "stop-post" and _sleeps(), 60)
+        output("systemctl", "restart", "openvswitch-switch")
+        assert show("SubState") == "stop-post", "it came in time"
+        assert wait_for(lambda: pings("nvtk1", "nvtk2"), 12 + 2 * SECONDS)
+    finally:
+        slow.unlink()
+        slow.parent.rmdir()
+        output("systemctl", "daemon-reload")
+    assert wait_for(settled, 60)
+
+
+def _sleeps() -> bool:
+    """Tell whether the unit has looked back already."""
+    process = show("ControlPID")
+    return process != "0" and Path(f"/proc/{process}/comm").read_text(encoding="ascii").strip() == "sleep"
 
 
 def test_a_stopped_open_vswitch_is_left_alone() -> None:

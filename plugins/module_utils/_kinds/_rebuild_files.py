@@ -45,7 +45,7 @@ SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap
 
 [Install]
-WantedBy=multi-user.target {managers}
+WantedBy=multi-user.target ovs-vswitchd.service {managers}
 """
 _SOCKET = """
 [Unit]
