@@ -118,6 +118,17 @@ port_number = integer(1, 65535)
 mtu = integer(68, 65535)  # RFC 791 asks for 68; the kernel refuses what the device cannot do
 
 
+def port_range(value: Any) -> str:
+    """Return a port as ``80``, or a range of ports as ``8000-8010``."""
+    found = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return str(port_number(value))
+    first, last = map(port_number, found.groups())
+    if first > last:
+        raise ValueError(f"must begin with the lower port, not {shown(value)}")
+    return f"{first}-{last}" if first < last else str(first)
+
+
 def vlan_set(values: Any, lowest: int = 1) -> list[int]:
     """Return the VLAN ids sorted and without repetition; "30-32" stands for all from 30 to 32."""
     if not isinstance(values, (list, tuple)):
@@ -209,6 +220,14 @@ def address(value: Any) -> str:
         return str(ipaddress.ip_address(_unscoped(value)))
     except ValueError:
         raise ValueError(f"must be an IPv4 or IPv6 address, not {shown(value)}") from None
+
+
+def address4(value: Any) -> str:
+    """Return an IPv4 address."""
+    result = address(value)
+    if family(result) != 4:
+        raise ValueError(f"must be an IPv4 address, not {shown(value)}")
+    return result
 
 
 def cidr(value: Any) -> str:

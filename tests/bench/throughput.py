@@ -10,7 +10,8 @@ alternate, so that a slow moment of the machine hits both. Prints a Markdown tab
 tunnels: two guests of examples/isolated. "Without" is the same build, less the flows that drop frames to the tunnel
 endpoint, and with IPv6 on on all ports.
 router: a guest each of two networks of examples/routers. "Without" is the same build, less all nft tables of the
-router: what it forwards, connection tracking and translation. One rule is left, which has it forward all.
+router: which sources it admits, what it forwards where, and translation. Two rules are left, which have it forward all
+and track connections, as any router that translates does.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ if [ $1 = off ]; then
   $within nft add table inet plain
   $within nft 'add chain inet plain forwarded { type filter hook prerouting priority mangle; }'
   $within nft add rule inet plain forwarded meta mark set 78
+  $within nft add rule inet plain forwarded ct state established,related accept
 else
   $within nft delete table inet plain
   $within nft -f /root/measured-rules

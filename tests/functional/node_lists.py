@@ -193,6 +193,12 @@ def _services(making: Making) -> None:
         sources = making.draw(st.sampled_from([["10.3.0.0/24"], ["10.3.0.0/16", "2001:db8:3::/64"]]))
         options = making.some(to_source=st.sampled_from([[], ["192.0.2.50"]]), inbound=st.sampled_from(["drop"]))
         making.add("nat_masquerade", name="nat", namespace=ROUTER, sources=sources, out_interface=PEER, **options)
+    if making.has("netns_router", ROUTER) and making.wanted():
+        floating = [{"address": "192.0.2.60", "to": making.draw(st.sampled_from(["10.3.0.5", "10.3.0.6"]))}]
+        ports = making.draw(st.sampled_from([("80", 8080), ("8000-8003", 9000), ("8000-8010", 8000)]))
+        forward = {"address": "192.0.2.50", "to": "10.3.0.7", "port": ports[0], "to_port": ports[1]}
+        options = making.some(floating_ips=st.just(floating), port_forwards=st.just([forward]))
+        making.add("nat_inbound", name="inbound", namespace=ROUTER, out_interface=PEER, **options)
     for namespace in ("nvtns", *([ROUTER] if making.has("netns_router", ROUTER) else [])):
         if making.wanted():
             destinations = st.sampled_from([["10.0.0.0/8"], ["10.1.0.0/16", "2001:db8::/32"]])

@@ -233,6 +233,29 @@ def test_nat_masquerade(lab: Lab, namespace: str, probes: Probes) -> None:
     )
 
 
+def test_nat_inbound(lab: Lab, namespace: str, probes: Probes) -> None:
+    def translated_to() -> list[str]:
+        shown = ("nft", "list", "map", "inet", "netvirtinbound_inbound", "guests")
+        return re.findall(r" : ([0-9.]+)", probes.output("ip", "netns", "exec", namespace, *shown))
+
+    def floating(guest: str) -> list[dict[str, str]]:
+        return [{"address": "192.0.2.20", "to": guest}]
+
+    walk(
+        lab,
+        "nat_inbound",
+        {
+            "namespace": namespace,
+            "out_interface": "leg",
+            "floating_ips": [{"address": "192.0.2.20", "to": "10.99.0.5"}],
+        },
+        translated_to,
+        change={"floating_ips": floating("10.99.0.6")},
+        expect=["10.99.0.5"],
+        expect_changed=["10.99.0.6"],
+    )
+
+
 def test_packet_filter(lab: Lab, namespace: str, probes: Probes) -> None:
     def isolated() -> list[str]:
         text = probes.output("ip", "netns", "exec", namespace, "nft", "list", "ruleset")

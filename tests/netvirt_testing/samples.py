@@ -199,6 +199,19 @@ KINDS: dict[str, list[dict[str, Any]]] = {
         },
         {"name": "nvtns", "interfaces": [{"name": "nvtl0", "addresses": [], "purge_addresses": True}]},
     ],
+    "nat_inbound": [
+        {
+            "name": "inbound",
+            "namespace": "nvtns",
+            "state": "present",
+            "out_interface": "nvtl0",
+            "floating_ips": [{"address": "192.0.2.20", "to": "10.0.0.5"}],
+            "port_forwards": [
+                {"protocol": "udp", "address": "192.0.2.9", "port": "8000-8010", "to": "10.0.0.6", "to_port": 9000}
+            ],
+        },
+        {"name": "other", "namespace": "nvtns", "out_interface": "nvtl0", "floating_ips": []},
+    ],
     "nat_masquerade": [
         {
             "name": "nat",

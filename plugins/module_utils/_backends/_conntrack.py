@@ -3,7 +3,7 @@
 
 """Tracked connections in the namespaces of the node, by the kernel's netlink (linux/netfilter/nfnetlink_conntrack.h).
 
-A table holds up to some hundred thousand entries, of which two addresses each matter here. So the messages are read by
+A table holds up to some hundred thousand entries, of which some addresses each matter here. So the messages are read by
 their few attributes: pyroute2 takes all of them apart, in 7 to 10 times the time. An entry is deleted by the very bytes
 by which the kernel named it, whatever its protocol is.
 """
@@ -16,6 +16,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
@@ -26,8 +27,9 @@ _GET, _DELETE = 0x101, 0x102  # IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE of NFNL_
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _ORIGINAL, _REPLY, _ID, _ZONE = 1, 2, 12, 18  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ID, CTA_ZONE
-_IP = 1  # CTA_TUPLE_IP
-_SOURCES = (1, 3)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
+_IP, _PROTOCOL = 1, 2  # CTA_TUPLE_IP, CTA_TUPLE_PROTO
+_SOURCES, _DESTINATIONS = (1, 3), (2, 4)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC; CTA_IP_V4_DST, CTA_IP_V6_DST
+_PROTOCOL_NUMBER, _PORT = 1, 3  # CTA_PROTO_NUM, CTA_PROTO_DST_PORT
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NESTED = 0x8000  # NLA_F_NESTED
@@ -36,10 +38,44 @@ _BUFFER = 2**20
 
 @dataclass(frozen=True)
 class Flow:
-    """Who began a connection, and whom it reached: addresses in network byte order, before and after translation."""
+    """A connection by the tuples of who began it and of the answers, as netlink gives them.
 
-    source: bytes
-    destination: bytes
+    Addresses are in network byte order. They are taken out when they are asked for: a table holds many flows, of which
+    few matter.
+    """
+
+    original: bytes
+    reply: bytes
+
+    @cached_property
+    def source(self) -> bytes:
+        """Who began it."""
+        return _address(self.original, _SOURCES)
+
+    @cached_property
+    def destination(self) -> bytes:
+        """Whom it reached, after translation."""
+        return _address(self.reply, _SOURCES)
+
+    @cached_property
+    def aimed_at(self) -> bytes:
+        """To whom it was sent, before translation."""
+        return _address(self.original, _DESTINATIONS)
+
+    @cached_property
+    def answered_at(self) -> bytes:
+        """The address that the one who began it has to whom it reached, after translation."""
+        return _address(self.reply, _DESTINATIONS)
+
+    @cached_property
+    def protocol(self) -> int:
+        """The number of the IP protocol."""
+        return (_part(self.original, _PROTOCOL, _PROTOCOL_NUMBER) or b"\0")[0]
+
+    @cached_property
+    def port(self) -> int:
+        """The port to which it was sent, before translation; 0 where the protocol has none."""
+        return int.from_bytes(_part(self.original, _PROTOCOL, _PORT), "big")
 
 
 Concerned = Callable[[Flow], bool]
@@ -78,7 +114,7 @@ def _flush(namespace: Optional[str], concerned: Concerned) -> None:
             doomed = []
             for message in _ask(channel, _GET, _REQUEST | _DUMP, family, b"", namespace):
                 attributes = dict(_attributes(message))
-                flow = Flow(_source(attributes[_ORIGINAL]), _source(attributes[_REPLY]))
+                flow = Flow(attributes[_ORIGINAL], attributes[_REPLY])
                 if concerned(flow):
                     doomed.append(attributes)
             for attributes in doomed:
@@ -120,11 +156,15 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         position += (length + 3) & ~3
 
 
-def _source(flow: bytes) -> bytes:
-    """Return the source address of a tuple."""
+def _address(flow: bytes, kinds: tuple[int, int]) -> bytes:
+    return next(filter(None, (_part(flow, _IP, kind) for kind in kinds)), b"")
+
+
+def _part(flow: bytes, group: int, wanted: int) -> bytes:
+    """Return an attribute of a group of a tuple, nothing where it has none."""
     for kind, content in _attributes(flow):
-        if kind == _IP:
-            return next((address for number, address in _attributes(content) if number in _SOURCES), b"")
+        if kind == group:
+            return next((part for number, part in _attributes(content) if number == wanted), b"")
     return b""
 
 

@@ -11,9 +11,8 @@ table has for the ports of a router is in _policy.py.
 from __future__ import annotations
 
 import collections
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
@@ -22,15 +21,10 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 IP, ARP = "inet", "arp"
 FAMILIES = (IP, ARP)
-_PREFIX = "netvirtfilter_"
+PREFIX = "netvirtfilter_"
 _SET = "isolated"
 _PRIORITY = {IP: -300, ARP: 0}  # raw, before connections are tracked; filter, the only one of arp
 _INBOUND = {IP: "prerouting", ARP: "input"}
-_COMPARED = {
-    "chain": ("name", "type", "hook", "prio", "policy"),
-    "set": ("name", "type", "elem"),
-    "rule": ("chain", "expr", "comment"),
-}
 
 Tables = Mapping[str, Optional[list[_nft.Item]]]
 """What the table of each family holds, None where there is none."""
@@ -38,12 +32,7 @@ Tables = Mapping[str, Optional[list[_nft.Item]]]
 
 def table_name(name: str) -> str:
     """Return the name of the nft tables."""
-    return _PREFIX + name
-
-
-def instance(table: str) -> str:
-    """Return the name of which this is a table, empty for a table of others."""
-    return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
+    return PREFIX + name
 
 
 def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
@@ -96,22 +85,9 @@ def parse(name: str, tables: Tables) -> Spec:
     }
     edits = []
     for family in FAMILIES:
-        have = collections.Counter(map(_shown, tables[family] or []))
-        want = collections.Counter(map(_shown, build(family, spec, _own_table.owner(items) or "")))
-        edits += [f"{family}: unexpected {item}" for item in have - want]
-        edits += [f"{family}: missing {item}" for item in want - have]
-        if have == want and _order(tables[family] or []) != _order(build(family, spec, "")):
-            edits.append(f"{family}: other order")
+        wanted = build(family, spec, _own_table.owner(items) or "")
+        edits += [f"{family}: {edit}" for edit in _own_table.edits(tables[family] or [], wanted)]
     return {**spec, "edits": sorted(edits)}
-
-
-def _order(items: list[_nft.Item]) -> dict[str, list[str]]:
-    """Return the rules of each chain in their order."""
-    result: dict[str, list[str]] = collections.defaultdict(list)
-    for item in items:
-        if "rule" in item and item["rule"]["chain"] != _own_table.MARK:
-            result[item["rule"]["chain"]].append(_shown(item))
-    return result
 
 
 def _elements(items: list[_nft.Item]) -> list[str]:
@@ -129,15 +105,3 @@ def _blocked(items: list[_nft.Item]) -> Iterator[tuple[str, str]]:
                 yield interface, network
         except (IndexError, KeyError, StopIteration, TypeError, ValueError):
             continue
-
-
-def _shown(item: _nft.Item) -> str:
-    """Return a text by which an item as it is listed equals what it was made of."""
-    ((sort, content),) = item.items()
-    keys = _COMPARED.get(sort, tuple(content))
-    compared: dict[str, Any] = {key: content[key] for key in keys if key in content}
-    if "elem" in compared:
-        compared["elem"] = sorted(compared["elem"], key=str)
-    if isinstance(compared.get("expr"), list):
-        compared["expr"] = [_policy.shown(expression) for expression in compared["expr"]]
-    return f"{sort} {json.dumps(compared, sort_keys=True)}"

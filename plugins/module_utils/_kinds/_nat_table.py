@@ -32,7 +32,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 FAMILY = "inet"
-_PREFIX = "netvirt_"
+PREFIX = "netvirt_"
 
 _HOOKS = {
     "postrouting": {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"},  # srcnat
@@ -48,12 +48,7 @@ Layout = dict[str, list[Rule]]
 
 def table_name(name: str) -> str:
     """Return the name of the nft table."""
-    return _PREFIX + name
-
-
-def instance(table: str) -> str:
-    """Return the name of which this is the table, empty for a table of others."""
-    return table[len(_PREFIX) :] if table.startswith(_PREFIX) else ""
+    return PREFIX + name
 
 
 def build(name: str, spec: Spec, owner_name: str) -> list[_nft.Item]:

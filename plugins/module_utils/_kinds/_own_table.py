@@ -8,6 +8,8 @@ A chain ``netvirt.fabric``, which is never entered, marks a table as ours and na
 
 from __future__ import annotations
 
+import collections
+import json
 import socket
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
@@ -21,6 +23,12 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 MARK = "netvirt.fabric"
 _OWNER = "owner "
 
+_COMPARED = {
+    "chain": ("name", "type", "hook", "prio", "policy"),
+    "map": ("name", "type", "map", "elem"),
+    "set": ("name", "type", "elem"),
+    "rule": ("chain", "expr", "comment"),
+}
 _ANY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
 PROTOCOL = {4: "ip", 6: "ip6"}
 
@@ -88,6 +96,46 @@ def listed(address: str) -> str:
     """Return an address as nft lists it, which differs from RFC 5952 for IPv4-mapped ones."""
     protocol = socket.AF_INET6 if values.family(address) == 6 else socket.AF_INET
     return socket.inet_ntop(protocol, socket.inet_pton(protocol, address))
+
+
+def shown(expression: _nft.Item) -> _nft.Item:
+    """Return an expression with a set of plain words in one order; nft shows it in any."""
+    content = expression.get("match") if isinstance(expression, dict) else None
+    right = content.get("right") if isinstance(content, dict) else None
+    if content is None or not isinstance(right, dict) or not isinstance(right.get("set"), list):
+        return expression
+    return {"match": {**content, "right": {"set": sorted(right["set"], key=str)}}}
+
+
+def edits(have: list[_nft.Item], want: list[_nft.Item]) -> list[str]:
+    """Return how a table as it is listed differs from what it should hold: what was changed by hand."""
+    listed_items, wanted_items = collections.Counter(map(_text, have)), collections.Counter(map(_text, want))
+    result = [f"unexpected {item}" for item in listed_items - wanted_items]
+    result += [f"missing {item}" for item in wanted_items - listed_items]
+    if listed_items == wanted_items and _order(have) != _order(want):
+        result.append("other order")
+    return result
+
+
+def _order(items: list[_nft.Item]) -> dict[str, list[str]]:
+    """Return the rules of each chain in their order."""
+    result: dict[str, list[str]] = collections.defaultdict(list)
+    for item in items:
+        if "rule" in item and item["rule"]["chain"] != MARK:
+            result[item["rule"]["chain"]].append(_text(item))
+    return result
+
+
+def _text(item: _nft.Item) -> str:
+    """Return a text by which an item as it is listed equals what it was made of."""
+    ((sort, content),) = item.items()
+    keys = _COMPARED.get(sort, tuple(content))
+    compared: dict[str, Any] = {key: content[key] for key in keys if key in content}
+    if "elem" in compared:
+        compared["elem"] = sorted(compared["elem"], key=str)
+    if isinstance(compared.get("expr"), list):
+        compared["expr"] = [shown(expression) for expression in compared["expr"]]
+    return f"{sort} {json.dumps(compared, sort_keys=True)}"
 
 
 def steps(

@@ -22,6 +22,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import PROTOCOL, match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -285,7 +286,7 @@ def _names_in(expressions: Any) -> Optional[Spec]:
     try:
         begins, ends, verdict = expressions
         names = [_listed(expression["match"]["right"]) for expression in (begins, ends)]
-        if [shown(begins), shown(ends), verdict] == _admission(*names):
+        if [_own_table.shown(begins), _own_table.shown(ends), verdict] == _admission(*names):
             return {"from": names[0], "to": names[1]}
     except (KeyError, TypeError, ValueError):
         pass
@@ -297,12 +298,3 @@ def _listed(right: Any) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         raise ValueError("no plain names")
     return sorted(names)
-
-
-def shown(expression: _nft.Item) -> _nft.Item:
-    """Return an expression with a set of plain words in one order; nft shows it in any."""
-    content = expression.get("match") if isinstance(expression, dict) else None
-    right = content.get("right") if isinstance(content, dict) else None
-    if content is None or not isinstance(right, dict) or not isinstance(right.get("set"), list):
-        return expression
-    return {"match": {**content, "right": {"set": sorted(right["set"], key=str)}}}

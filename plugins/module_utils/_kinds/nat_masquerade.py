@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _c
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _flows
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._table_kind import TableKind
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -29,10 +30,12 @@ def _to_source(addresses: Any) -> list[str]:
     return result
 
 
-class NatMasquerade(_engine.Kind):
+class NatMasquerade(TableKind):
     """See plugins/modules/nat_masquerade.py for the meaning of the options."""
 
     name = "nat_masquerade"
+    families = (nat_table.FAMILY,)
+    prefix = nat_table.PREFIX
     rank = _engine.Stage.LOOSEN
     options = {
         "name": _options.Option(default="nat", canonical=values.word, role=_options.Role.IDENTITY),
@@ -49,14 +52,9 @@ class NatMasquerade(_engine.Kind):
         """Return the options that our table amounts to; ``edits`` is what else was done to it by hand."""
         if not _namespaces.exists(want["namespace"]):
             return None
-        items = node.nft.table(want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"]))
+        items = self.tables(node, want)[nat_table.FAMILY]
         if items is None:
             return None
-        if not own_table.is_ours(items):
-            raise _errors.Conflict(
-                f"the nft table {nat_table.FAMILY} {nat_table.table_name(want['name'])} exists and is not ours "
-                f"(it has no chain {own_table.MARK}); choose another name or remove it"
-            )
         return {"name": want["name"], "namespace": want["namespace"], **nat_table.parse(items)}
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
@@ -65,8 +63,7 @@ class NatMasquerade(_engine.Kind):
         Of to_source counts what the sources can be translated to: no IPv6 address for IPv4 sources.
         """
         node.nft.require()
-        if not node.netlink.namespace_exists(want["namespace"]):
-            raise _errors.Conflict("the namespace does not exist; declare it with netns_router")
+        self.require_namespace(node, want)
         if have is None and want["sources"] is None:
             raise _errors.InvalidValue("sources is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
@@ -83,7 +80,7 @@ class NatMasquerade(_engine.Kind):
         spec = desired or have
         if spec is None:
             return
-        namespace, table = spec["namespace"], nat_table.table_name(spec["name"])
+        namespace, table = spec["namespace"], self.table_name(spec)
 
         def flush() -> None:
             concerned = _flows.concerned(_treatment(have), _treatment(desired))
@@ -98,8 +95,7 @@ class NatMasquerade(_engine.Kind):
 
             yield _engine.Operation(_engine.Stage.LOOSEN, "delete", delete)
             return
-        present = node.nft.table(namespace, nat_table.FAMILY, table) if have is not None else None
-        owner = own_table.owner(present or []) or node.settings.owner
+        owner = self.owner_to_write(node, self.tables(node, spec) if have is not None else {})
 
         def load(wanted: Spec) -> None:
             items = nat_table.build(spec["name"], wanted, owner)
@@ -110,26 +106,6 @@ class NatMasquerade(_engine.Kind):
             flush()
 
         yield from own_table.steps(have, desired, _strict(have, desired), load, settle)
-
-    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
-        """Return the tables whose mark names the owner, in all namespaces."""
-        for namespace in (None, *_namespaces.names()) if node.nft.installed else ():
-            for (family, table), items in node.nft.tables(namespace).items():
-                name = nat_table.instance(table) if family == nat_table.FAMILY else ""
-                if name and own_table.owner(items) == owner:
-                    yield {"name": name, "namespace": namespace, "state": "absent"}
-
-    def owner_of(self, node: Node, want: Spec) -> str:
-        """Return the owner that the table's mark names."""
-        return own_table.owner(node.nft.table(*_place(want)) or []) or ""
-
-    def adopt(self, node: Node, want: Spec) -> None:
-        """Mark the table."""
-        own_table.adopt(node, *_place(want))
-
-
-def _place(want: Spec) -> tuple[Optional[str], str, str]:
-    return want["namespace"], nat_table.FAMILY, nat_table.table_name(want["name"])
 
 
 def _strict(have: Optional[Spec], desired: Spec) -> Spec:

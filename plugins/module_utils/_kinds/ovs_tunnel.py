@@ -56,7 +56,7 @@ def _bfd(value: Any) -> dict[str, str]:
     result = values.string_map(value)
     for name in result:
         if name not in _BFD:
-            raise ValueError(f"must hold only {', '.join(_BFD)}, not {name}")
+            raise ValueError(f"must hold only {', '.join(_BFD)}, not {values.shown(name)}")
     return result
 
 

@@ -11,10 +11,11 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces, _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _drop_table as drop_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _flows, _policy
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._table_kind import TableKind
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -48,10 +49,12 @@ def _names(names: Any) -> list[str]:
     return values.unique(values.interface_name, key=str)(names)
 
 
-class PacketFilter(_engine.Kind):
+class PacketFilter(TableKind):
     """See plugins/modules/packet_filter.py for the meaning of the options."""
 
     name = "packet_filter"
+    families = drop_table.FAMILIES
+    prefix = drop_table.PREFIX
     rank = _engine.Stage.LOOSEN
     options = {
         "name": _options.Option(default="filter", canonical=values.word, role=_options.Role.IDENTITY),
@@ -100,16 +103,10 @@ class PacketFilter(_engine.Kind):
         ``guarded`` tells whether the namespace forwards nothing but what they mark. Where only that is left of a
         filter, it stays, and what has to be removed is found.
         """
-        namespace, table = want["namespace"], drop_table.table_name(want["name"])
+        namespace = want["namespace"]
         if not _namespaces.exists(namespace):
             return None
-        tables = {family: node.nft.table(namespace, family, table) for family in drop_table.FAMILIES}
-        for family, items in tables.items():
-            if items is not None and not own_table.is_ours(items):
-                raise _errors.Conflict(
-                    f"the nft table {family} {table} exists and is not ours (it has no chain {own_table.MARK}); "
-                    "choose another name or remove it"
-                )
+        tables = self.tables(node, want)
         found = any(items is not None for items in tables.values())
         spec = drop_table.parse(want["name"], tables)
         if found:
@@ -121,8 +118,7 @@ class PacketFilter(_engine.Kind):
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """The interfaces need not be there: a filter waits for them."""
-        if not node.netlink.namespace_exists(want["namespace"]):
-            raise _errors.Conflict("the namespace does not exist; declare it with netns_router")
+        self.require_namespace(node, want)
         if have is None and all(want[option] is None for option in _NEW):
             raise _errors.InvalidValue("one of isolated_interfaces, blocked and ports is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
@@ -137,11 +133,9 @@ class PacketFilter(_engine.Kind):
         spec = desired or have
         if spec is None:
             return
-        namespace, table = spec["namespace"], drop_table.table_name(spec["name"])
-        present: dict[str, list[_nft.Item]] = {}
-        for family in drop_table.FAMILIES if have is not None else ():  # a new filter's namespace may be new, too
-            present[family] = node.nft.table(namespace, family, table) or []
-        owner = own_table.owner(present.get(drop_table.IP, [])) or node.settings.owner
+        namespace, table = spec["namespace"], self.table_name(spec)
+        present = self.tables(node, spec) if have is not None else {}  # a new filter's namespace may be new, too
+        owner = self.owner_to_write(node, present)
 
         def load(wanted: Spec) -> None:
             for family in drop_table.FAMILIES:
@@ -186,29 +180,6 @@ class PacketFilter(_engine.Kind):
         for name in () if spec.get("namespace") else spec.get("isolated_interfaces", ()):
             if name not in before:
                 yield _carrier.Disturbance(name, f"isolate {name}", layer3=True)
-
-    def owned(self, node: Node, owner: str) -> Iterable[Spec]:
-        """Return the filters whose mark names the owner, in all namespaces."""
-        for namespace in (None, *_namespaces.names()) if node.nft.installed else ():
-            tables = node.nft.tables(namespace).items()
-            found = {
-                drop_table.instance(table)
-                for (family, table), items in tables
-                if family in drop_table.FAMILIES and own_table.owner(items) == owner
-            }
-            for name in sorted(found - {""}):
-                yield {"name": name, "namespace": namespace, "state": "absent"}
-
-    def owner_of(self, node: Node, want: Spec) -> str:
-        """Return the owner that the first of its tables names."""
-        name = drop_table.table_name(want["name"])
-        tables = (node.nft.table(want["namespace"], family, name) for family in drop_table.FAMILIES)
-        return next(filter(None, (own_table.owner(items or []) for items in tables)), "")
-
-    def adopt(self, node: Node, want: Spec) -> None:
-        """Mark its tables."""
-        for family in drop_table.FAMILIES:
-            own_table.adopt(node, want["namespace"], family, drop_table.table_name(want["name"]))
 
 
 def _guard_is_left(node: Node, namespace: Optional[str]) -> bool:
