@@ -269,8 +269,11 @@ def test_change_by_hand_is_repaired(nat: Object, by_hand: str) -> None:
     nat.present(**wanted)
     before = without_handles(json.loads(inside(ROUTER, "nft", "-j", "list", "ruleset")))
     inside(ROUTER, "nft", by_hand)
-    assert nat.plan(**wanted) != []
-    nat.present(**wanted)
+    planned = nat.plan(**wanted)
+    assert planned
+    resources = [{"nat_inbound": {"namespace": ROUTER, **wanted}}]
+    assert apply(resources).operations == planned
+    assert apply(resources).operations == []
     assert without_handles(json.loads(inside(ROUTER, "nft", "-j", "list", "ruleset"))) == before
 
 
