@@ -129,6 +129,12 @@ def port_range(value: Any) -> str:
     return f"{first}-{last}" if first < last else str(first)
 
 
+def port_bounds(value: str) -> tuple[int, int]:
+    """Return the first and the last port of a canonical port or range of ports."""
+    first, _dash, last = value.partition("-")
+    return int(first), int(last or first)
+
+
 def vlan_set(values: Any, lowest: int = 1) -> list[int]:
     """Return the VLAN ids sorted and without repetition; "30-32" stands for all from 30 to 32."""
     if not isinstance(values, (list, tuple)):

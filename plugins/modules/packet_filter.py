@@ -107,6 +107,57 @@ options:
             M(netvirt.fabric.nat_masquerade).
         type: bool
         default: false
+  rules:
+    description:
+      - The exact list of rules for connections between the ports, in their order. The first one that a connection meets
+        decides. One that meets none is accepted.
+      - A connection that is accepted still has to be admitted. So rules narrow O(admitted), and do not widen it.
+      - They look at a connection when it begins. Its destination is the one after translation (DNAT), its source the
+        one before.
+      - When rules change, connections that other rules decide about now are forgotten, and no others.
+      - Each rule counts what it decides about, see C(nft list table inet netvirtfilter_NAME). The counters begin anew
+        with each change.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: A name for the rule, once in the list.
+        type: str
+        required: true
+      action:
+        description:
+          - What happens. V(reject) tells the sender that it is prohibited (ICMP), V(drop) does not.
+        type: str
+        choices: [accept, drop, reject]
+        required: true
+      from:
+        description: Ports by which the connection begins. Without it, any.
+        type: list
+        elements: str
+      to:
+        description: Ports to which it leads. Without it, any.
+        type: list
+        elements: str
+      source:
+        description: The network that it comes from. Without it, any.
+        type: str
+      destination:
+        description: The network that it goes to. Without it, any.
+        type: str
+      protocol:
+        description: The protocol. Without it, any.
+        type: str
+        choices: [tcp, udp, sctp, icmp, icmpv6]
+      ports:
+        description: The ports that it goes to, such as C(80) or C(8000-8010). Those that touch are shown as one range.
+        type: list
+        elements: str
+      log:
+        description:
+          - Whether connections that meet it are written to the kernel's log with the rule's name, at most five a second.
+          - For a namespace the kernel does that only where C(net.netfilter.nf_log_all_netns) is 1 on the node.
+        type: bool
+        default: false
 seealso:
   - module: netvirt.fabric.ovs_port_vlan
   - module: netvirt.fabric.netns_router
@@ -143,6 +194,14 @@ EXAMPLES = r"""
         to: [ext]
         translated: true
 
+- name: The same, but no mail leaves, and of the second network only the name server is reached
+  netvirt.fabric.packet_filter:
+    namespace: router-r1
+    rules:
+      - {name: no-mail, action: reject, to: [ext], protocol: tcp, ports: [25], log: true}
+      - {name: dns, action: accept, to: [red], destination: 10.0.20.53, protocol: udp, ports: [53]}
+      - {name: nothing-else, action: drop, to: [red]}
+
 - name: No filter
   netvirt.fabric.packet_filter:
     namespace: router-r1
@@ -170,6 +229,7 @@ after:
         destinations: [10.0.20.0/24]
     ports: []
     admitted: []
+    rules: []
 operations:
   description:
     - What was done, or in check mode would be done. The change C(edits) is what was changed in the tables by hand.

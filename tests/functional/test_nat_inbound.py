@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from engine import Object, apply, output
+from talk import asks, connections, servers
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
@@ -23,48 +24,6 @@ LINKS = [
     (OUTSIDE, "198.51.100.9/24", "out0", [f"{OWN}/24", f"{FLOATING}/32", f"{OTHER}/32"]),
 ]
 PORTS = (80, 8080, 9000, 9003)
-
-# Tells each peer its address and the port that it reached; over TCP as long as the connection lasts.
-SERVER = """
-import selectors, socket, sys
-selector = selectors.DefaultSelector()
-for port in map(int, sys.argv[1:]):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        s = socket.socket(socket.AF_INET, kind)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("", port))
-        if kind == socket.SOCK_STREAM:
-            s.listen()
-        selector.register(s, selectors.EVENT_READ, port)
-print("ready", flush=True)
-while True:
-    for key, _events in selector.select():
-        s, port = key.fileobj, key.data
-        if s.type == socket.SOCK_DGRAM:
-            _data, peer = s.recvfrom(100)
-            s.sendto(f"{peer[0]} {port}".encode(), peer)
-        elif s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            connection, peer = s.accept()
-            selector.register(connection, selectors.EVENT_READ, (peer[0], port))
-        elif s.recv(100):
-            s.send("{} {}".format(*port).encode())
-        else:
-            selector.unregister(s)
-            s.close()
-"""
-CLIENT = """
-import socket, sys
-kind = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[sys.argv[1]]
-with socket.socket(socket.AF_INET, kind) as s:
-    s.settimeout(float(sys.argv[4]))
-    try:
-        s.connect((sys.argv[2], int(sys.argv[3])))
-        for line in sys.stdin if sys.argv[5:] else ["once"]:
-            s.send(b"?")
-            print(s.recv(100).decode() or "closed", flush=True)
-    except (TimeoutError, OSError):
-        print("nothing", flush=True)
-"""
 
 
 def inside(namespace: str, *argv: str) -> str:
@@ -79,7 +38,6 @@ def delete_namespaces() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
     delete_namespaces()
-    servers = []
     try:
         for namespace in (ROUTER, WEB, DB, OUTSIDE):
             output("ip", "netns", "add", namespace)
@@ -93,17 +51,10 @@ def network() -> Iterator[None]:
             inside(ROUTER, "ip", "link", "set", port, "up")
             if namespace != OUTSIDE:  # nobody outside has a route to the guests
                 inside(namespace, "ip", "route", "add", "default", "via", addresses[0].partition("/")[0])
-            argv = ["ip", "netns", "exec", namespace, "python3", "-c", SERVER, *map(str, PORTS)]
-            servers.append(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
         inside(ROUTER, "sysctl", "-q", "net.ipv4.ip_forward=1")
-        for server in servers:
-            assert server.stdout is not None
-            assert server.stdout.readline() == "ready\n"
-        yield
+        with servers((WEB, DB, OUTSIDE), *PORTS):
+            yield
     finally:
-        for server in servers:
-            server.kill()
-            server.communicate()
         delete_namespaces()
 
 
@@ -113,36 +64,8 @@ def nat() -> Iterator[Object]:
     inside(ROUTER, "nft", "flush", "ruleset")
 
 
-def asks(namespace: str, address: str, port: int = 80, protocol: str = "tcp", wait: float = 2) -> str:
-    """Return what the one that is reached there knows: the peer's address and the port, or "nothing"."""
-    return inside(namespace, "python3", "-c", CLIENT, protocol, address, str(port), str(wait)).strip()
-
-
 def forward(port: str, to_port: int | None = None, **options: Any) -> dict[str, Any]:
     return {"address": OWN, "to": "10.99.1.2", "port": port, **({"to_port": to_port} if to_port else {}), **options}
-
-
-class Connection:
-    """A TCP connection that stays open."""
-
-    def __init__(self, namespace: str, address: str, port: int = 80) -> None:
-        argv = ["ip", "netns", "exec", namespace, "python3", "-c", CLIENT, "tcp", address, str(port), "1.5", "on"]
-        self._client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def answer(self) -> str:
-        """Say something, and return what comes back, or "nothing"."""
-        assert self._client.stdin is not None
-        assert self._client.stdout is not None
-        self._client.stdin.write("?\n")
-        self._client.stdin.flush()
-        return self._client.stdout.readline().strip()
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._client.kill()
-        self._client.communicate()
 
 
 def test_floating_ip_in_both_directions(nat: Object) -> None:
@@ -154,29 +77,29 @@ def test_floating_ip_in_both_directions(nat: Object) -> None:
         "floating_ips": [{"address": FLOATING, "to": "10.99.1.2"}],
         "port_forwards": [],
     }
-    assert asks(OUTSIDE, FLOATING) == "198.51.100.9 80"
-    assert asks(OUTSIDE, FLOATING, protocol="udp") == "198.51.100.9 80"
-    assert asks(WEB, "198.51.100.9") == f"{FLOATING} 80"
+    assert asks(OUTSIDE, FLOATING, 80) == "198.51.100.9 80"
+    assert asks(OUTSIDE, FLOATING, 80, protocol="udp") == "198.51.100.9 80"
+    assert asks(WEB, "198.51.100.9", 80) == f"{FLOATING} 80"
     assert "2 received" in inside(OUTSIDE, "ping", "-q", "-c", "2", "-i", "0.2", FLOATING)
     nat.absent()
-    assert asks(OUTSIDE, FLOATING, wait=0.5) == "nothing"
+    assert asks(OUTSIDE, FLOATING, 80, wait=0.5) == "nothing"
 
 
 def test_floating_ip_from_inside(nat: Object) -> None:
     """From another network and from the guest itself; it sees the router, so that answers pass the router."""
     nat.present(out_interface="out0", floating_ips=[{"address": FLOATING, "to": "10.99.1.2"}])
-    assert asks(DB, FLOATING) == "10.99.1.1 80"
-    assert asks(WEB, FLOATING) == "10.99.1.1 80"
-    assert asks(DB, "10.99.1.2") == "10.99.2.2 80", "what does not use the outer address is not translated"
+    assert asks(DB, FLOATING, 80) == "10.99.1.1 80"
+    assert asks(WEB, FLOATING, 80) == "10.99.1.1 80"
+    assert asks(DB, "10.99.1.2", 80) == "10.99.2.2 80", "what does not use the outer address is not translated"
 
 
 def test_floating_ip_goes_before_masquerade(nat: Object) -> None:
     nat.present(out_interface="out0", floating_ips=[{"address": FLOATING, "to": "10.99.1.2"}])
     options = {"sources": ["10.99.1.0/24", "10.99.2.0/24"], "out_interface": "out0", "inbound": "drop"}
     apply([{"nat_masquerade": {"namespace": ROUTER, "to_source": [OWN], **options}}])
-    assert asks(WEB, "198.51.100.9") == f"{FLOATING} 80"
-    assert asks(DB, "198.51.100.9") == f"{OWN} 80"
-    assert asks(OUTSIDE, FLOATING) == "198.51.100.9 80"
+    assert asks(WEB, "198.51.100.9", 80) == f"{FLOATING} 80"
+    assert asks(DB, "198.51.100.9", 80) == f"{OWN} 80"
+    assert asks(OUTSIDE, FLOATING, 80) == "198.51.100.9 80"
 
 
 def test_port_forwards(nat: Object) -> None:
@@ -208,27 +131,21 @@ def test_what_goes_is_cut_and_what_stays_is_not(nat: Object) -> None:
     nat.present(out_interface="out0", floating_ips=floating, port_forwards=[forward("80"), forward("8080")])
     ends = [(OUTSIDE, FLOATING, 80), (WEB, "198.51.100.9", 80), (OUTSIDE, OWN, 80)]
     stays = [(OUTSIDE, OTHER, 80), (DB, "198.51.100.9", 80), (OUTSIDE, OWN, 8080), (DB, "10.99.1.2", 80)]
-    connections = {where: Connection(*where) for where in (*ends, *stays)}
-    try:
-        assert all(connection.answer() != "nothing" for connection in connections.values())
+    with connections([*ends, *stays]) as found:
         nat.present(floating_ips=floating[1:], port_forwards=[forward("8080")])
-        assert [where for where in stays if connections[where].answer() == "nothing"] == []
-        assert [where for where in ends if connections[where].answer() not in ("nothing", "")] == []
-    finally:
-        for connection in connections.values():
-            connection.__exit__()
+        assert [end for end in stays if not found[end].lives()] == []
+        assert [end for end in ends if found[end].lives()] == []
 
 
 def test_floating_ip_moves_with_its_connections(nat: Object) -> None:
     nat.present(out_interface="out0", floating_ips=[{"address": FLOATING, "to": "10.99.1.2"}])
-    with Connection(OUTSIDE, FLOATING) as connection:
-        assert connection.answer() == "198.51.100.9 80"
+    with connections([(OUTSIDE, FLOATING, 80)]) as found:
         operations = nat.plan(floating_ips=[{"address": FLOATING, "to": "10.99.2.2"}])
         assert [item["action"] for item in operations] == ["tighten", "update"]
         nat.present(floating_ips=[{"address": FLOATING, "to": "10.99.2.2"}])
-        assert connection.answer() in ("nothing", "")
-    assert asks(DB, "198.51.100.9") == f"{FLOATING} 80"
-    assert asks(WEB, "198.51.100.9", wait=0.5) == "nothing"  # the host outside has no route to its own address
+        assert not found[OUTSIDE, FLOATING, 80].lives()
+    assert asks(DB, "198.51.100.9", 80) == f"{FLOATING} 80"
+    assert asks(WEB, "198.51.100.9", 80, wait=0.5) == "nothing"  # the host outside has no route to its own address
 
 
 def test_what_is_invalid_does_not_leave_untranslated(nat: Object) -> None:
@@ -243,7 +160,7 @@ def test_what_is_invalid_does_not_leave_untranslated(nat: Object) -> None:
     )
     try:
         inside(WEB, "python3", "-c", reset)
-        assert asks(WEB, "198.51.100.9") == f"{FLOATING} 80"
+        assert asks(WEB, "198.51.100.9", 80) == f"{FLOATING} 80"
         assert "packets 0 " in inside(OUTSIDE, "nft", "list", "ruleset")
     finally:
         inside(OUTSIDE, "nft", "flush", "ruleset")

@@ -236,6 +236,19 @@ KINDS: dict[str, list[dict[str, Any]]] = {
                 {"interface": "nvtl1", "sources": []},
             ],
             "admitted": [{"from": ["nvtl0"], "to": ["nvtl1"]}],
+            "rules": [
+                {
+                    "name": "no-mail",
+                    "action": "reject",
+                    "from": ["nvtl0"],
+                    "to": ["nvtl1"],
+                    "source": "10.0.10.0/24",
+                    "destination": "192.0.2.0/24",
+                    "protocol": "tcp",
+                    "ports": ["25", "8000-8010"],
+                    "log": True,
+                }
+            ],
         },
         {"name": "other", "isolated_interfaces": ["nvtx0", "nvtx1"]},
     ],

@@ -29,7 +29,7 @@ _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _ORIGINAL, _REPLY, _ID, _ZONE = 1, 2, 12, 18  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ID, CTA_ZONE
 _IP, _PROTOCOL = 1, 2  # CTA_TUPLE_IP, CTA_TUPLE_PROTO
 _SOURCES, _DESTINATIONS = (1, 3), (2, 4)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC; CTA_IP_V4_DST, CTA_IP_V6_DST
-_PROTOCOL_NUMBER, _PORT = 1, 3  # CTA_PROTO_NUM, CTA_PROTO_DST_PORT
+_PROTOCOL_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3  # CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NESTED = 0x8000  # NLA_F_NESTED
@@ -75,7 +75,12 @@ class Flow:
     @cached_property
     def port(self) -> int:
         """The port to which it was sent, before translation; 0 where the protocol has none."""
-        return int.from_bytes(_part(self.original, _PROTOCOL, _PORT), "big")
+        return int.from_bytes(_part(self.original, _PROTOCOL, _DESTINATION_PORT), "big")
+
+    @cached_property
+    def port_reached(self) -> int:
+        """The port that it reached, after translation; 0 where the protocol has none."""
+        return int.from_bytes(_part(self.reply, _PROTOCOL, _SOURCE_PORT), "big")
 
 
 Concerned = Callable[[Flow], bool]

@@ -16,7 +16,7 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table, _policy
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _firewall, _own_table, _policy
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IP, ARP = "inet", "arp"
@@ -54,6 +54,7 @@ def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
         items += [{"rule": {**base, "chain": hook, "expr": rule}} for rule in rules]
         if family == IP:
             items += [{"rule": {**base, "chain": hook, **rule}} for rule in _policy.rules(spec, hook)]
+    items += _firewall.items(base, spec) if family == IP and spec["ports"] else []
     for name, how in _policy.CHAINS.items() if family == IP and spec["ports"] else ():
         items.append({"chain": {**base, "name": name, **how}})
         items += [{"rule": {**base, "chain": name, **rule}} for rule in _policy.rules(spec, name)]

@@ -72,13 +72,7 @@ def parse(items: list[_nft.Item]) -> Spec:
 
 def order(forward: Spec) -> tuple[Any, ...]:
     """Return by what port forwards are sorted."""
-    return values.address_key(forward["address"]), forward["protocol"], ports(forward)
-
-
-def ports(forward: Spec) -> tuple[int, int]:
-    """Return the first and the last outer port."""
-    first, _dash, last = forward["port"].partition("-")
-    return int(first), int(last or first)
+    return values.address_key(forward["address"]), forward["protocol"], values.port_bounds(forward["port"])
 
 
 def _filled(content: Spec, elements: list[Any]) -> Spec:
@@ -117,7 +111,7 @@ def _mapped(key: Any, name: str) -> _nft.Item:
 
 def _expressions(forward: Spec) -> list[_nft.Item]:
     """Return the rule of a port forward. One port is given, a range keeps its ports, or has them in a map."""
-    first, last = ports(forward)
+    first, last = values.port_bounds(forward["port"])
     port = {"payload": {"protocol": forward["protocol"], "field": "dport"}}
     shift = forward["to_port"] - first
     inner: Any = {}

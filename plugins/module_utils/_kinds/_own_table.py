@@ -99,7 +99,9 @@ def listed(address: str) -> str:
 
 
 def shown(expression: _nft.Item) -> _nft.Item:
-    """Return an expression with a set of plain words in one order; nft shows it in any."""
+    """Return an expression without what a counter has counted, and with a set in one order; nft shows it in any."""
+    if isinstance(expression, dict) and "counter" in expression:
+        return {"counter": None}
     content = expression.get("match") if isinstance(expression, dict) else None
     right = content.get("right") if isinstance(content, dict) else None
     if content is None or not isinstance(right, dict) or not isinstance(right.get("set"), list):

@@ -9,7 +9,8 @@ which ports to which others connections may be begun.
     chain prerouting  marks what comes in by a port, for the policy routing of ``netns_router``; drops forged sources
     chain input       lets a port reach its own addresses and those of the ports that it may reach; from outside only
                       echo requests, neighbour discovery (RFC 4861) and answers
-    chain forward     lets pass what is admitted, answers to it, and what somebody translates on purpose (DNAT)
+    chain forward     sends all through the rules of _firewall.py; lets pass what is admitted, answers to it, and what
+                      somebody translates on purpose (DNAT)
     chain departure   after all translation: outside goes nothing that is for a network of the other ports, whose route
                       may be gone, and nothing with an inside address that is to be translated
 """
@@ -22,11 +23,11 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _nft
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _firewall, _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table import PROTOCOL, match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-NEW: Spec = {"ports": [], "admitted": []}
+NEW: Spec = {"ports": [], "admitted": [], "rules": []}
 CHAINS: dict[str, Spec] = {
     "input": {"type": "filter", "hook": "input", "prio": 0, "policy": "accept"},
     "forward": {"type": "filter", "hook": "forward", "prio": 0, "policy": "drop"},
@@ -85,7 +86,8 @@ def options(items: list[_nft.Item]) -> Spec:
             except (KeyError, TypeError, ValueError):
                 continue
     ports = [{"interface": name, "sources": collapsed(sources[name])} for name in sorted(sources)]
-    return {"ports": ports, "admitted": merged(_admitted(items)) if ports else []}
+    admitted = merged(_admitted(items)) if ports else []
+    return {"ports": ports, "admitted": admitted, "rules": _firewall.options(items)}
 
 
 def outside(spec: Spec) -> list[str]:
@@ -133,6 +135,7 @@ def strict(have: Spec, desired: Spec) -> Spec:
         return {key: desired[key] for key in NEW}
     if not desired["ports"]:
         return {key: have[key] for key in NEW}
+    former = {_firewall.FORMER: have["rules"]} if have["rules"] != desired["rules"] else {}
     by_name = {port["interface"]: port for spec in (have, desired) for port in spec["ports"]}
     new = set(by_name) - {port["interface"] for port in have["ports"]}
     old, wanted = pairs(have), pairs(desired)
@@ -142,7 +145,8 @@ def strict(have: Spec, desired: Spec) -> Spec:
         if pair in old or new & set(pair)
     }
     admitted = next((spec["admitted"] for spec in (desired, have) if pairs(spec) == common), None) or _grouped(common)
-    return {"ports": [by_name[name] for name in sorted(by_name)], "admitted": admitted}
+    ports = [by_name[name] for name in sorted(by_name)]
+    return {"ports": ports, "admitted": admitted, "rules": desired["rules"], **former}
 
 
 def _grouped(found: dict[tuple[str, str], bool]) -> list[Spec]:
@@ -247,7 +251,7 @@ def _type(protocol: str) -> _nft.Item:
 
 def _forward(spec: Spec) -> list[_nft.Item]:
     answers = match("in", {"ct": {"key": "state"}}, ["established", "related"])
-    result: list[_nft.Item] = []
+    result: list[_nft.Item] = [{"expr": jump} for jump in _firewall.jumps(spec)]
     for entry in spec["admitted"]:
         comment = {"comment": _TRANSLATED} if entry["translated"] else {}
         result.append({"expr": _admission(entry["from"], entry["to"]), **comment})

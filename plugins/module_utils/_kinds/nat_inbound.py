@@ -37,7 +37,7 @@ def _floating_ips(items: list[Spec]) -> list[Spec]:
 def _port_forwards(items: list[Spec]) -> list[Spec]:
     result = []
     for item in items:
-        first, last = inbound_table.ports(item)
+        first, last = values.port_bounds(item["port"])
         to_port = item["to_port"] or first
         if to_port + last - first > 65535:
             raise ValueError(f"must not end beyond port 65535, as {item['port']} does from to_port {to_port} on")
@@ -47,7 +47,7 @@ def _port_forwards(items: list[Spec]) -> list[Spec]:
     result.sort(key=inbound_table.order)
     for one, other in zip(result, result[1:]):
         same = (one["address"], one["protocol"]) == (other["address"], other["protocol"])
-        if same and inbound_table.ports(other)[0] <= inbound_table.ports(one)[1]:
+        if same and values.port_bounds(other["port"])[0] <= values.port_bounds(one["port"])[1]:
             raise ValueError(
                 f"must not have ports of {one['protocol']} {one['address']} twice, "
                 f"as {one['port']} and {other['port']} do"
@@ -178,7 +178,7 @@ class _Destinations:
         self.guests = {_packed(item["address"]): _packed(item["to"]) for item in spec["floating_ips"]}
         self._forwards: dict[bytes, list[tuple[int, int, int, Any]]] = {}
         for item in spec["port_forwards"]:
-            first, last = inbound_table.ports(item)
+            first, last = values.port_bounds(item["port"])
             goes_to = (_packed(item["to"]), item["to_port"] - first)
             entry = (_PROTOCOLS[item["protocol"]], first, last, goes_to)
             self._forwards.setdefault(_packed(item["address"]), []).append(entry)

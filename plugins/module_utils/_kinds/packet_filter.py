@@ -13,7 +13,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _e
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _drop_table as drop_table
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _flows, _policy
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _firewall, _flows, _policy
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._table_kind import TableKind
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -95,6 +95,7 @@ class PacketFilter(TableKind):
             },
             canonical=_policy.merged,
         ),
+        "rules": _firewall.OPTION,
     }
 
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -126,6 +127,13 @@ class PacketFilter(TableKind):
         known = {port["interface"] for port in result["ports"]}
         for name in sorted({name for pair in _policy.pairs(result) for name in pair} - known):
             raise _errors.InvalidValue(f"admitted names {name}, which is not among ports; add it there")
+        if result["rules"] and not known:
+            raise _errors.InvalidValue("rules are for what passes between ports; declare those with ports")
+        for rule in result["rules"]:
+            for name in sorted({*rule["from"], *rule["to"]} - known):
+                raise _errors.InvalidValue(
+                    f"rules: {rule['name']} names {name}, which is not among ports; add it there"
+                )
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
@@ -218,6 +226,7 @@ def _treatment(spec: Spec) -> _flows.Treatment:
 
     def treatment(flow: _conntrack.Flow) -> object:
         begins, ends = ports(flow.source), ports(flow.destination)
-        return any((one, other) in pairs for one in begins for other in ends)
+        admitted = any((one, other) in pairs for one in begins for other in ends)
+        return admitted, _firewall.decides(spec["rules"], flow, begins, ends) == "accept"
 
     return treatment
