@@ -154,7 +154,7 @@ options:
         elements: str
       log:
         description:
-          - Whether connections that meet it are written to the kernel's log with the rule's name, at most five a second.
+          - Whether connections that meet it are written to the kernel's log with its name, five a second at most.
           - For a namespace the kernel does that only where C(net.netfilter.nf_log_all_netns) is 1 on the node.
         type: bool
         default: false
