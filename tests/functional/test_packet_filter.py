@@ -122,6 +122,7 @@ def test_what_is_for_a_blocked_network_is_dropped(item: Object) -> None:
         "blocked": BLOCKED,
         "ports": [],
         "admitted": [],
+        "rules": [],
     }
     assert answers(BLUE, *targets, "10.99.1.1", "fd99:1::1") == ["10.99.1.1", "fd99:1::1"]
     assert answers(RED, "10.99.1.1", "10.99.1.2", "10.99.2.1") == ["10.99.2.1"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from engine import Result, apply, output
 from netlink_node import inside
-from router_lab import DOCUMENT, HOSTS, ROUTER, ROUTER_PORTS, answers, compiled, host, run, segments
+from router_lab import DOCUMENT, HOSTS, OWNER, ROUTER, ROUTER_PORTS, answers, compiled, host, run, segments
 from talk import asks, connections, servers
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
@@ -39,7 +39,7 @@ def port(segment: str) -> str:
 
 def converge(*rules: dict[str, Any], check: bool = False) -> Result:
     """Give the router these rules."""
-    return apply([{"packet_filter": {"name": "router", "namespace": ROUTER, "rules": list(rules)}}], check)
+    return apply([{"packet_filter": {"name": "router", "namespace": ROUTER, "rules": list(rules)}}], check, owner=OWNER)
 
 
 def rule(name: str, action: str, **options: Any) -> dict[str, Any]:

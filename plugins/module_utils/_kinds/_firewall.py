@@ -25,7 +25,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 RULES, FORMER = "rules", "former"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}  # IANA, Assigned Internet Protocol Numbers
-_WITH_PORTS = ("tcp", "udp", "sctp")
+WITH_PORTS = ("tcp", "udp", "sctp")
 _VERDICTS: dict[str, _nft.Item] = {
     "accept": {"return": None},
     "drop": {"drop": None},
@@ -71,8 +71,8 @@ def _canonical(rules: list[Spec]) -> list[Spec]:
         if name in seen:
             raise ValueError(f"must not have the rule {name} twice")
         seen.add(name)
-        if rule["ports"] and rule["protocol"] not in _WITH_PORTS:
-            raise ValueError(f"must have the protocol {', '.join(_WITH_PORTS)} where it has ports, unlike {name}")
+        if rule["ports"] and rule["protocol"] not in WITH_PORTS:
+            raise ValueError(f"must have the protocol {', '.join(WITH_PORTS)} where it has ports, unlike {name}")
         families = {values.family(rule[end]) for end in ("source", "destination") if rule[end]}
         families |= {"icmp": {4}, "icmpv6": {6}}.get(rule["protocol"], set())
         if len(families) > 1:

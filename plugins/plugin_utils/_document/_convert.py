@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Interface
@@ -121,6 +121,21 @@ def network6(value: Any) -> IPv6Network:
     if result.prefixlen != 64:
         raise ValueError(f"must have a prefix of /64, not /{result.prefixlen}")
     return result
+
+
+def subnet(value: Any) -> Union[IPv4Network, IPv6Network]:
+    """Return a network of either family; a single address is one, and all addresses are none."""
+    text = _values.network(value)
+    if text in ("0.0.0.0/0", "::/0"):
+        raise ValueError(f"must be left out to mean any, instead of {text}")
+    return ipaddress.ip_network(text)
+
+
+def boolean(value: Any) -> bool:
+    """Return true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {_values.shown(value)}")
+    return value
 
 
 def _host(value: Interface) -> Any:

@@ -9,9 +9,11 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _s
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._dhcp import DhcpFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._guests import GuestsFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound._inbound import InboundFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._networks import NetworksFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._nodes import NodesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetworksFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._router_rules import RouterRulesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._routers import RoutersFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import UnderlayFeature
 
@@ -23,6 +25,8 @@ FEATURES: tuple[Feature, ...] = (
     DhcpFeature(),
     RoutersFeature(),
     GuestsFeature(),
+    InboundFeature(),
+    RouterRulesFeature(),
 )
 
 

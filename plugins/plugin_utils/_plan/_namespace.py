@@ -67,6 +67,10 @@ class Namespace:
         """Say which addresses are translated in it."""
         self._plan.say("nat_masquerade", name="nat", namespace=self.name, **options)
 
+    def inbound(self, **options: Any) -> None:
+        """Say what of its outer addresses leads to guests."""
+        self._plan.say("nat_inbound", name="inbound", namespace=self.name, **options)
+
     def filter(self, **options: Any) -> None:
         """Say which packets may pass it."""
         self._plan.say("packet_filter", name="router", namespace=self.name, **options)

@@ -92,10 +92,12 @@ RULES: dict[str, dict[str, Rule]] = {
         "ipv6_forward": either,
     },
     "nat_masquerade": {"sources": union, "exclude_destinations": union, "to_source": union},
+    "nat_inbound": {"floating_ips": union, "port_forwards": union},
     "packet_filter": {
         "isolated_interfaces": union,
         "ports": records("interface", sources=union),
         "admitted": union,
+        "rules": union,
     },
     "dnsmasq_netns": {"ranges": union, "hosts": union, "options": union},
 }

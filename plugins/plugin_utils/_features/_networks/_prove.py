@@ -8,11 +8,14 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import quoted
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound._inbound import source_outside
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._router_rules import OUTSIDE, accepts
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
     Case,
@@ -23,6 +26,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks imp
     reached,
     titled,
 )
+
+HTTP = 80
 
 
 def prove(case: Case, leg: Leg) -> Iterator[Check]:
@@ -71,7 +76,8 @@ def _other_networks(document: Document, leg: Leg, legs: Sequence[Leg]) -> Iterat
             if address is None or _is_local(leg, address, legs):
                 continue
             title = f"{titled(other.guest, address)} in {network.name}"
-            yield reached(leg, address, title) if expected else not_reached(leg, address, title)
+            passes = expected and _accepted(document, leg, network.name, address)
+            yield reached(leg, address, title) if passes else not_reached(leg, address, title)
 
 
 def _joined(document: Document, one: Network, other: Network) -> bool | None:
@@ -107,15 +113,26 @@ def _outside(case: Case, leg: Leg) -> Iterator[Check]:
         if router is None or router.external is None:
             yield not_reached(leg, address, title, bound=bool(beside))
         elif leg.network.mode == "nat" and not chosen:
-            yield reached(leg, address, title)
-            if outside.http:
-                yield _fetched(leg, address, outside.http, router)
+            passes = _accepted(case.document, leg, OUTSIDE, address)
+            yield reached(leg, address, title) if passes else not_reached(leg, address, title)
+            if outside.http and _accepted(case.document, leg, OUTSIDE, address, "tcp", HTTP):
+                seen_as = source_outside(case.document, leg) if address.version == 4 else None
+                yield _fetched(leg, address, outside.http, router, seen_as)
 
 
-def _fetched(leg: Leg, address: Address, http: tuple[str, ...], router: Router) -> Check:
+def _accepted(document: Document, leg: Leg, ends: str, address: Address, protocol: str = "", port: int = 0) -> bool:
+    """Return whether the rules of the leg's router let what a guest begins pass."""
+    router, source = document.router(leg.network.router), leg.address(address.version)
+    return router is None or source is None or accepts(router, leg.network.name, ends, source, address, protocol, port)
+
+
+def _fetched(
+    leg: Leg, address: Address, http: tuple[str, ...], router: Router, seen_as: Optional[Address] = None
+) -> Check:
     url = f"http://{address}/" if address.version == 4 else f"http://[{address}]/"
     sources = [str(item.ip) for item in (router.external.addresses() if router.external else [])]
-    source = next(item for item in sources if ipaddress.ip_address(item).version == address.version)
+    own = next(item for item in sources if ipaddress.ip_address(item).version == address.version)
+    source = str(seen_as) if seen_as else own
     expected = f"a page from {url}, asked for by {source}"
     return Check(leg, str(address), f"HTTP as {source}", expected, (*http, url), _seen_as(source))
 
