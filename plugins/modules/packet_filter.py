@@ -139,15 +139,16 @@ options:
         type: list
         elements: str
       source:
-        description: The network that it comes from. Without it, any.
+        description: The network that it comes from. Without it, or with an empty string, any.
         type: str
       destination:
-        description: The network that it goes to. Without it, any.
+        description: The network that it goes to. Without it, or with an empty string, any.
         type: str
       protocol:
-        description: The protocol. Without it, any.
+        description: The protocol.
         type: str
-        choices: [tcp, udp, sctp, icmp, icmpv6]
+        choices: [any, tcp, udp, sctp, icmp, icmpv6]
+        default: any
       ports:
         description: The ports that it goes to, such as C(80) or C(8000-8010). Those that touch are shown as one range.
         type: list

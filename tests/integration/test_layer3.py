@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,13 @@ from netvirt_testing.guests import Guests, fabric_play, in_fabric
 from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
-EXAMPLES = ("isolated", "routers", "dual_stack")  # their networks, guests and routers have different names
+# Their networks, guests and routers have different names.
+EXAMPLES = ("isolated", "routers", "dual_stack", "floating_ip", "port_forward", "firewall")
 NOMADS = {"nomad1": "red", "nomad2": "green", "nomad3": "twin"}  # guests without an address of the document
-LISTS = ("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_guests")
+LISTS = (
+    *("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_floating_ips"),
+    "fabric_guests",
+)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +175,61 @@ def test_both_ip_versions_by_a_way_out_in_a_vlan(guests: Guests) -> None:
     assert answers(guests, "dual1", outside) == set(outside)
     dual = [guests.address("dual1"), guests.address("dual1", 6)]
     assert answers(guests, "wan1", [*dual, guests.address("six1", 6)]) == set(dual)
+
+
+@contextlib.contextmanager
+def serving(guests: Guests, guest: str, *ports: int) -> Iterator[None]:
+    """Have a guest say its name and the port to whom asks on one of these ports."""
+    program = f"import http.server, sys, threading\n{SERVE}"
+    argv = ["sh", "-c", 'nohup python3 -c "$0" "$@" >/dev/null 2>&1 & echo $!', program, guest, *map(str, ports)]
+    number = guests.run(guest, *argv)["stdout"].strip()
+    try:
+        yield
+    finally:
+        guests.run(guest, "kill", number)
+
+
+SERVE = """
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{sys.argv[1]} {self.server.server_port} {self.client_address[0]}".encode())
+servers = [http.server.ThreadingHTTPServer(("", int(port)), Handler) for port in sys.argv[2:]]
+for server in servers[1:]:
+    threading.Thread(target=server.serve_forever).start()
+servers[0].serve_forever()
+"""
+CURL = ("curl", "-s", "--retry", "5", "--retry-connrefused", "--connect-timeout", "3", "--max-time", "8")
+
+
+def test_a_floating_ip_is_its_guests_in_both_directions(lab: Lab, guests: Guests) -> None:
+    floating = "http://203.0.113.161"
+    with serving(guests, "shop1", 80, 8080):
+        assert lab.upstream(*CURL, floating).stdout == "shop1 80 203.0.113.1"
+        assert lab.upstream(*CURL, f"{floating}:8080").stdout == "shop1 8080 203.0.113.1"
+        for guest, router in (("shop2", "10.0.61.1"), ("shop1", "10.0.61.1"), ("office1", "10.0.61.1")):
+            assert guests.run(guest, *CURL, floating)["stdout"] == f"shop1 80 {router}"
+    assert guests.seen_as("shop1") == "203.0.113.161"
+    assert guests.seen_as("shop2") == guests.seen_as("office1") == "203.0.113.61"
+
+
+def test_forwarded_ports_lead_to_guests_and_others_nowhere(lab: Lab, guests: Guests) -> None:
+    outer = "http://203.0.113.63"
+    with serving(guests, "apps1", 8080, 81), serving(guests, "apps2", 9000, 9009, 81):
+        assert lab.upstream(*CURL, outer).stdout == "apps1 8080 203.0.113.1"
+        assert lab.upstream(*CURL, f"{outer}:9009").stdout == "apps2 9009 203.0.113.1"
+        assert guests.run("apps2", *CURL, outer)["stdout"] == "apps1 8080 10.0.63.1"
+        assert lab.upstream("curl", "-s", "--connect-timeout", "2", f"{outer}:81").returncode != 0
+
+
+def test_the_rules_of_a_router_say_what_passes(guests: Guests) -> None:
+    with serving(guests, "store1", 5432, 80), serving(guests, "stage1", 80):
+        assert guests.run("stage1", *CURL, "http://10.0.65.11:5432")["stdout"].startswith("store1 5432")
+        assert guests.run("stage1", "curl", "-s", "--connect-timeout", "2", "http://10.0.65.11")["rc"] != 0
+        assert guests.run("store1", *CURL, "http://10.0.64.11")["stdout"].startswith("stage1 80")
+    assert answers(guests, "stage1", ["10.0.65.11", "198.51.100.1"]) == {"10.0.65.11", "198.51.100.1"}
+    assert answers(guests, "store1", ["10.0.64.11", "198.51.100.1"]) == {"10.0.64.11"}
 
 
 CHOSEN = {"nomad1": "10.0.41.177", "nomad2": "10.0.30.177", "nomad3": "10.0.41.178"}  # dnsmasq would choose others

@@ -24,6 +24,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._own_table i
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 RULES, FORMER = "rules", "former"
+ANY = "any"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}  # IANA, Assigned Internet Protocol Numbers
 WITH_PORTS = ("tcp", "udp", "sctp")
 _VERDICTS: dict[str, _nft.Item] = {
@@ -55,7 +56,7 @@ def _ports(items: list[Any]) -> list[str]:
 
 
 def _subnet(value: Any) -> str:
-    result = values.network(value)
+    result = values.network(value) if value else ""
     if result in ("0.0.0.0/0", "::/0"):
         raise ValueError(f"must be left out to mean any, instead of {result}")
     return result
@@ -66,7 +67,7 @@ def _canonical(rules: list[Spec]) -> list[Spec]:
     result = []
     for given in rules:
         rule = {**given, "from": given["from"] or [], "to": given["to"] or [], "ports": given["ports"] or []}
-        rule.update({end: given[end] or "" for end in ("source", "destination", "protocol")})
+        rule.update({end: given[end] or "" for end in ("source", "destination")})
         name = rule["name"]
         if name in seen:
             raise ValueError(f"must not have the rule {name} twice")
@@ -91,7 +92,7 @@ OPTION = _options.Option(
         "to": _options.Option(type="list", elements="str", canonical=_names),
         "source": _options.Option(canonical=_subnet),
         "destination": _options.Option(canonical=_subnet),
-        "protocol": _options.Option(choices=tuple(PROTOCOLS)),
+        "protocol": _options.Option(choices=(ANY, *PROTOCOLS), default=ANY),
         "ports": _options.Option(type="list", elements="str", canonical=_ports),
         "log": _options.Option(type="bool", default=False),
     },
@@ -149,7 +150,7 @@ def decides(rules: list[Spec], flow: _conntrack.Flow, begins: list[str], ends: l
             and (not rule["to"] or set(rule["to"]) & set(ends))
             and (not rule["source"] or flow.source in _flows.Networks([rule["source"]]))
             and (not rule["destination"] or flow.destination in _flows.Networks([rule["destination"]]))
-            and (not rule["protocol"] or PROTOCOLS[rule["protocol"]] == flow.protocol)
+            and (rule["protocol"] == ANY or PROTOCOLS[rule["protocol"]] == flow.protocol)
             and (not ports or any(first <= flow.port_reached <= last for first, last in ports))
         ):
             return str(rule["action"])
@@ -173,7 +174,7 @@ def _matches(rule: Spec) -> list[_nft.Item]:
         ports = [first if first == last else {"range": [first, last]} for first, last in bounds]
         port = {"payload": {"protocol": rule["protocol"], "field": "dport"}}
         result.append(match("==", port, ports[0] if len(ports) == 1 else {"set": ports}))
-    elif rule["protocol"]:
+    elif rule["protocol"] != ANY:
         shown = {"icmpv6": "ipv6-icmp"}.get(rule["protocol"], rule["protocol"])
         result.append(match("==", {"meta": {"key": "l4proto"}}, shown))
     return result
@@ -181,7 +182,7 @@ def _matches(rule: Spec) -> list[_nft.Item]:
 
 def _rule(name: str, expressions: list[_nft.Item], verdict: _nft.Item) -> Optional[Spec]:
     """Return the rule of which these are the expressions, None for one that has not the form of ours."""
-    rule: Spec = {"name": name, "from": [], "to": [], "source": "", "destination": "", "protocol": "", "ports": []}
+    rule: Spec = {"name": name, "from": [], "to": [], "source": "", "destination": "", "protocol": ANY, "ports": []}
     try:
         rule["action"] = next(action for action, shown in _VERDICTS.items() if shown == verdict)
         for expression in expressions[:-1]:

@@ -15,6 +15,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _c
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults, Reader
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router
@@ -23,6 +24,75 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import 
 
 OUTSIDE = "outside"
 """What rules call the external leg."""
+
+
+KEYS = (
+    Key(
+        "name",
+        "A name for the rule.",
+        row="required",
+        required=True,
+    ),
+    Key(
+        "action",
+        "What happens.",
+        row="required: `accept`, `drop`, or `reject`, which tells the sender",
+        choices=("accept", "drop", "reject"),
+        required=True,
+    ),
+    Key(
+        "from",
+        "Networks, or V(outside), by which the connection begins. Without it, any.",
+        row="networks of the router, or `outside`; default any",
+        type="list",
+        elements="str",
+    ),
+    Key(
+        "to",
+        "Networks, or V(outside), to which it leads. Without it, any.",
+        type="list",
+        elements="str",
+    ),
+    Key("source", "The subnet that it comes from. Without it, any.", row="subnets; default any"),
+    Key("destination", "The subnet that it goes to. Without it, any."),
+    Key(
+        "protocol",
+        "The protocol.",
+        row="`any` (default), `tcp`, `udp`, `sctp`, `icmp` or `icmpv6`",
+        choices=(_firewall.ANY, *_firewall.PROTOCOLS),
+        default=_firewall.ANY,
+    ),
+    Key(
+        "ports",
+        "The ports that it goes to, or ranges such as C(8000-8010).",
+        row="the ports that it goes to, or ranges such as `8000-8010`",
+        type="list",
+        elements="raw",
+    ),
+    Key(
+        "log",
+        "Whether the kernel logs connections that meet it, five a second at most.",
+        row=(
+            "true: the kernel's log tells of it, five times a second at most. In a namespace that takes "
+            "`net.netfilter.nf_log_all_netns=1` on the node"
+        ),
+        type="bool",
+        default=False,
+    ),
+)
+OF_ROUTERS = (
+    Key(
+        "rules",
+        (
+            "Rules for connections that pass the router, in their order. The first that a connection meets decides. "
+            "They narrow what networks and O(fabric_routers[].routes_between) allow."
+        ),
+        row="what passes it, in order, see below",
+        type="list",
+        elements="dict",
+        keys=KEYS,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +117,7 @@ class Rule:
             and (not self.ends or ends in self.ends)
             and (self.source is None or source in self.source)
             and (self.destination is None or destination in self.destination)
-            and self.protocol in ("", protocol)
+            and self.protocol in (_firewall.ANY, protocol)
             and (not self.ports or any(low <= port <= high for low, high in map(_values.port_bounds, self.ports)))
         )
 
@@ -72,6 +142,7 @@ class RouterRulesFeature(Feature):
     """``rules`` of routers."""
 
     name = "router_rules"
+    extra_keys = {"router": OF_ROUTERS}
     extends = {"router": lambda reader: {"rules": reader.children("rules", _rule)}}
 
     def check(self, document: Document, faults: Faults) -> None:
@@ -106,7 +177,7 @@ def _rule(reader: Reader) -> Rule:
         ends=reader.values("to", _convert.name),
         source=reader.get("source", _convert.subnet, None),
         destination=reader.get("destination", _convert.subnet, None),
-        protocol=reader.get("protocol", _convert.choice(*_firewall.PROTOCOLS), ""),
+        protocol=reader.get("protocol", _convert.choice(_firewall.ANY, *_firewall.PROTOCOLS), _firewall.ANY),
         ports=reader.values("ports", _values.port_range),
         log=reader.get("log", _convert.boolean, False),
         path=reader.path,

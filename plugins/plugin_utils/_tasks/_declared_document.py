@@ -19,7 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _know
 STATES = ("present", "absent")
 PARTS = (
     *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_physical_networks", "fabric_networks"),
-    *("fabric_routers", "fabric_guest_defaults", "fabric_guests", "fabric_owner_was"),
+    *("fabric_routers", "fabric_floating_ips", "fabric_guest_defaults", "fabric_guests", "fabric_owner_was"),
 )
 """The variables that a document consists of."""
 CHECKED = ("fabric", "guest", "hypervisor", "verify")

@@ -14,6 +14,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader i
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound import _check, _model
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound._keys import OF_ROUTERS, SECTIONS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg, reached
@@ -23,6 +24,8 @@ class InboundFeature(Feature):
     """``fabric_floating_ips``, and ``port_forwards`` of routers."""
 
     name = "inbound"
+    keys = SECTIONS
+    extra_keys = {"router": OF_ROUTERS}
     extends = {"router": _model.read_router}
 
     def read(self, reader: Reader, _origin: str) -> Mapping[str, Any]:

@@ -22,7 +22,10 @@ NET, ROUTER, GUEST = "fabric_networks[0]", "fabric_routers[0]", "fabric_guests[0
 # Changes to the sample document, and the only fault that they make.
 CASES: list[tuple[dict[str, Any], str]] = [
     # Types, ranges, unknown and missing keys
-    ({"fabric_network": []}, "fabric_network: is not known here; known are fabric_guest_defaults, fabric_guests, "),
+    (
+        {"fabric_network": []},
+        "fabric_network: is not known here; known are fabric_floating_ips, fabric_guest_",
+    ),
     ({"fabric_networks": {}}, "fabric_networks: must be a list, not {}"),
     ({"fabric_networks[1]": "red"}, "fabric_networks[1]: must be a dictionary, not 'red'"),
     ({"fabric_nodes": []}, "fabric_nodes: must be a dictionary, not []"),

@@ -71,10 +71,28 @@ def documents() -> list[dict[str, Any]]:
     router = {
         **sample()["fabric_routers"][0],
         "external": {**sample()["fabric_routers"][0]["external"], "address6": "2001:db8:f::2/64", "vlan": 9},
+        "port_forwards": [
+            {"port": 80, "guest": "vm1", "network": "blue", "to_port": 8080},
+            {"protocol": "udp", "port": "9000-9009", "to": "10.0.10.12"},
+        ],
+        "rules": [
+            {
+                "name": "web",
+                "action": "reject",
+                "from": ["blue"],
+                "to": ["outside"],
+                "source": "10.0.10.0/25",
+                "destination": "198.51.100.0/24",
+                "protocol": "tcp",
+                "ports": [80, "8000-8010"],
+                "log": True,
+            }
+        ],
     }
     full = {
         **sample(),
         "fabric_owner": "fabric",
+        "fabric_floating_ips": [{"address": "203.0.113.20", "router": "r1", "guest": "vm1", "network": "blue"}],
         "fabric_underlay": {"type": "geneve", "interface": "eth1", "key": 5, "dst_port": 6082, "mtu": 1500},
         "fabric_nodes": {
             "network1": {"datapath_type": "netdev", "underlay_address": "192.0.2.1/24", "underlay_interface": "eth1"},
