@@ -256,6 +256,30 @@ def test_routers_of_routed_networks_may_be_joined_outside() -> None:
     assert "ping -c 2 -W 1 10.0.10.11" in fleet.commands("vm3")
 
 
+def test_a_floating_ip_is_asked_for_from_inside_and_seen_outside() -> None:
+    floating = [{"address": "203.0.113.20", "router": "r1", "guest": "vm1"}]
+    fleet = Fleet(changed(sample(), {"fabric_floating_ips": floating}))
+    seen = {"rc": 0, "stdout": json.dumps({"client": "203.0.113.20"}), "stderr": ""}
+
+    def answer(guest: str, command: list[str]) -> dict[str, Any]:
+        return seen if {"wget", "203.0.113.20"} & set(command) else proper(guest, command)
+
+    fleet.answers = (answer,)
+    (failure,) = fleet.run()["failures"]
+    for guest in ("vm1", "vm2"):
+        assert "ping -c 1 -W 3 203.0.113.20" in fleet.commands(guest)
+    assert failure.startswith("guest vm2"), "it has no floating IP, and was seen by that of vm1"
+    assert "asked for by 203.0.113.10" in failure
+
+
+def test_what_the_rules_of_a_router_drop_must_not_be_reached() -> None:
+    rule = {"name": "no-ping", "action": "drop", "from": ["blue"], "to": ["outside"], "protocol": "icmp"}
+    fleet = Fleet(changed(sample(), {"fabric_routers[0].rules": [rule]}))
+    fleet.run()
+    assert f"ping -c 2 -W 1 {UPSTREAM}" in fleet.commands("vm1")
+    assert any("wget" in command for command in fleet.commands("vm1"))
+
+
 def test_a_guest_asks_a_limited_number_of_others() -> None:
     guests = {
         f"fabric_guests[{index}]": {"name": f"vm{index + 1}", "node": "compute1", "network": "blue"}
