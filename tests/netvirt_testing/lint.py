@@ -16,6 +16,7 @@ from netvirt_testing.report import Tally, say
 CHANGELOG = ("-r", str(ROOT / "tests" / "changelog.txt"))
 MAX_LINES = 450
 GENERATED = {Path("COPYING"), Path("CHANGELOG.md"), Path("changelogs/changelog.yaml")}
+ONE_FILE = {Path("roles/fabric/meta/argument_specs.yml")}  # the whole document, where Ansible looks for it
 NO_HEADER_SUFFIXES = {".json", ".png", ".svg", ".typed"}  # Listed in REUSE.toml.
 SPDX = re.compile(r"SPDX-License-Identifier: (GPL-3\.0-or-later|BSD-2-Clause)\b")
 TYPED = tuple(f"plugins/{part}" for part in ("action", "filter", "module_utils", "modules", "plugin_utils"))
@@ -34,7 +35,8 @@ def readable_sources() -> Iterator[tuple[Path, list[str]]]:
 
 def file_length() -> list[str]:
     """Return a message for each file that is too long to be read in one go."""
-    return [f"{path}: {len(lines)} lines" for path, lines in readable_sources() if len(lines) > MAX_LINES]
+    long = [(path, len(lines)) for path, lines in readable_sources() if len(lines) > MAX_LINES and path not in ONE_FILE]
+    return [f"{path}: {length} lines" for path, length in long]
 
 
 def licences() -> list[str]:

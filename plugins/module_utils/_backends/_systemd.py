@@ -129,18 +129,23 @@ class Systemd:
     def last_words(self, unit: str) -> str:
         """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing.
 
-        They come to the journal some time after they were written.
+        They come to the journal some time after they were written. Of a unit without any, such as a path, it is what
+        systemd said of it.
         """
-        arguments = [f"_SYSTEMD_UNIT={unit}", "--lines=2", "--output=json", "--no-pager", "--quiet"]
         deadline = time.monotonic() + _JOURNAL_SECONDS
         lines: list[str] = []
         while not lines and time.monotonic() < deadline:
-            lines = _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY).stdout.splitlines()
+            lines = self._journal(f"_SYSTEMD_UNIT={unit}", 2)
             time.sleep(0 if lines else 0.1)
+        lines = lines or self._journal(f"UNIT={unit}", 3)
         try:
             return "; ".join(_values.quoted(_message(line)) for line in lines)
         except (KeyError, RecursionError, TypeError, ValueError):
             return ""
+
+    def _journal(self, match: str, count: int) -> list[str]:
+        arguments = [match, f"--lines={count}", "--output=json", "--no-pager", "--quiet"]
+        return _programs.run_program(["journalctl", *arguments], self.timeout, _REMEDY).stdout.splitlines()
 
     def start_soon(self, unit: str) -> None:
         """Have a unit start as soon as it can, and wait for nothing."""
