@@ -108,7 +108,7 @@ def _description(about: str | Sequence[str], indent: str) -> Iterator[str]:
 def _word(value: Any) -> str:
     """Return a value as a scalar of YAML, quoted only where it must be."""
     if not isinstance(value, str):
-        return str(value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
     try:
         plain = yaml.safe_load(f"- {value}") == [value]
     except yaml.YAMLError:
