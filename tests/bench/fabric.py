@@ -107,7 +107,7 @@ def tasks(underlay: dict[str, str], peer: bool) -> list[dict[str, Any]]:
     router = [line for line in ROUTER.replace("\\\n", "").splitlines() if line]
     items = {node: switch(node, underlay) for node in NODES}
     address = {
-        node: [f"ip address flush dev eth1; ip address replace {underlay[node]}/24 dev br-phy"] for node in NODES
+        node: [f"ip -4 address flush dev eth1; ip address replace {underlay[node]}/24 dev br-phy"] for node in NODES
     }
     last = {node: [*address[node], "ip link set br-phy up"] for node in NODES}
     first = {
