@@ -29,6 +29,30 @@ SPEC: Spec = {
         {"from": ["gw", "hw"], "to": ["ex", "gw"], "translated": True},
         {"from": ["hw"], "to": ["hw"], "translated": False},
     ],
+    "rules": [
+        {
+            "name": "web",
+            "action": "reject",
+            "from": ["gw", "hw"],
+            "to": ["ex"],
+            "source": "10.0.0.0/25",
+            "destination": "192.0.2.7/32",
+            "protocol": "tcp",
+            "ports": ["80", "8000-8010"],
+            "log": True,
+        },
+        {
+            "name": "rest",
+            "action": "accept",
+            "from": [],
+            "to": [],
+            "source": "",
+            "destination": "",
+            "protocol": "icmpv6",
+            "ports": [],
+            "log": False,
+        },
+    ],
 }
 names = st.lists(st.sampled_from(["eth1", "tap-vm1", "e.0-x"]), unique=True).map(sorted)
 networks = st.lists(
