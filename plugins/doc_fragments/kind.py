@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option state, and what the door to one kind returns."""
+"""The option state, and what the module of one kind returns."""
 
 from __future__ import annotations
 

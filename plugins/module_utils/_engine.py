@@ -147,7 +147,7 @@ class Kind(abc.ABC):
         """Have the object bear the mark of this run's owner in place of another's."""
         return
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the names of what others have put into the object and would lose together with it."""
         return ()
 
@@ -310,11 +310,11 @@ def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> 
     if result:
         node.declare({item.identity: item.want for item in (*declared, *result)})
     for item in result:
-        strangers = ", ".join(sorted(item.kind.strangers(node, item.want)))
-        if strangers:
+        foreign_parts = ", ".join(sorted(item.kind.foreign_parts(node, item.want)))
+        if foreign_parts:
             raise _errors.Conflict(
                 f"{item.title}: it is not declared any more, but holds what {node.settings.owner} did not make: "
-                f"{strangers}; take that out of it, or declare it again"
+                f"{foreign_parts}; take that out of it, or declare it again"
             )
     return result
 
@@ -351,7 +351,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
         item.after = item.desired
         item.pending = [] if item.absent else list(item.kind.pending(node, have, item.want))
         if item.absent and have is not None:
-            item.lost = sorted(item.kind.strangers(node, item.want))
+            item.lost = sorted(item.kind.foreign_parts(node, item.want))
         if item.differs(have):
             item.operations = list(item.kind.operations(node, have, item.desired))
             _carrier.require_undisturbed(node, item.kind.disturbs(node, have, item.desired))

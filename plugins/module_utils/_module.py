@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The door between Ansible and the engine: argument spec in, results or one clear line out."""
+"""What is between Ansible and the engine: argument spec in, results or one clear line out."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def printable(text: str) -> str:
 
 
 def quoted(words: Any) -> str:
-    """Return a stranger's words as messages quote them: printable, on one line, of at most QUOTED characters."""
+    """Return foreign words as messages quote them: printable, on one line, of at most QUOTED characters."""
     text = " ".join(words[: 2 * QUOTED].split()) if isinstance(words, str) else shown(words)
     text = printable(text)
     return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."

@@ -189,7 +189,7 @@ kernel:
   returned: success
   type: str
   sample: 6.1.0-28-amd64
-hazards:
+preflight_warnings:
   description:
     - What else on the node is known to eat guest traffic or to undo the network, one line each.
   returned: success
@@ -207,7 +207,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
-from ansible_collections.netvirt.fabric.plugins.module_utils._hazards import hazards
+from ansible_collections.netvirt.fabric.plugins.module_utils._preflight import preflight_warnings
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
@@ -241,7 +241,7 @@ def main() -> None:
             bridges=_node_facts.bridges(node),
             kvm=_node_facts.kvm(),
             kernel=os.uname().release,
-            hazards=hazards(node.settings.timeout),
+            preflight_warnings=preflight_warnings(node.settings.timeout),
         )
     except NetvirtError as error:
         module.fail_json(msg=str(error), **facts)

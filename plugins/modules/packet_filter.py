@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Door to the kind packet_filter."""
+"""Module of the kind packet_filter."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def adopt(node: Node, want: Spec) -> None:
     node.netlink.set_link(*place(want), **mark(node))
 
 
-def strangers(node: Node, want: Spec) -> Iterable[str]:
+def foreign_parts(node: Node, want: Spec) -> Iterable[str]:
     """Return the VLAN interfaces of others that are on a link."""
     for namespace, links in node.netlink.everywhere():
         for link in links.values():

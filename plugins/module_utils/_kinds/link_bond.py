@@ -155,9 +155,9 @@ class LinkBond(_engine.Kind):
         """Mark it."""
         _link.adopt(node, want)
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the VLAN interfaces of others that are on it; its members lose nothing."""
-        return _link.strangers(node, want)
+        return _link.foreign_parts(node, want)
 
 
 def _attribute(option: str) -> str:

@@ -133,9 +133,9 @@ class LinkVlan(_engine.Kind):
         """Mark it."""
         _link.adopt(node, want)
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the VLAN interfaces of others that are on it."""
-        return _link.strangers(node, want)
+        return _link.foreign_parts(node, want)
 
 
 def _differ(have: Spec, desired: Spec) -> bool:

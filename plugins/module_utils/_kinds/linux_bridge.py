@@ -137,9 +137,9 @@ class LinuxBridge(_engine.Kind):
         """Mark it."""
         _link.adopt(node, want)
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports that others made and put there, and the VLAN interfaces of others; a NIC loses nothing."""
-        yield from _link.strangers(node, want)
+        yield from _link.foreign_parts(node, want)
         for link in node.netlink.links(want["namespace"]).values():
             if link.master == want["name"] and link.kind and not _link.is_ours(node, link):
                 yield link.name

@@ -201,7 +201,7 @@ class NetnsRouter(_engine.Kind):
         """Mark lo."""
         node.netlink.set_link(want["name"], "lo", alias=_netlink_model.MARK + node.settings.owner)
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the virtual interfaces of others, which would go with the namespace; physical ones come back."""
         owners = filter(None, (node.settings.owner, node.settings.owner_was))
         ports = {row.name for owner in owners for row in _ovs.owned_rows(node, "Port", owner)}

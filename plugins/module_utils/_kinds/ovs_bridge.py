@@ -231,7 +231,7 @@ class OvsBridge(_engine.Kind):
         """Mark the bridge and the port of its name."""
         _ovs.adopt(node, [("Bridge", want["name"]), ("Port", want["name"])])
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports of others, which would go with the bridge."""
         bridge = node.ovsdb.find("Bridge", want["name"])
         fake = _ovs.fake_bridge(node, want["name"])

@@ -206,7 +206,7 @@ class OvsTunnel(_engine.Kind):
         """Mark all of its ports."""
         _ovs.adopt(node, [("Port", name) for name in _ports(node, want["name"])])
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         """Return the ports that somebody else has put into the mesh."""
         for name, row in _ports(node, want["name"]).items():
             if not node.ours(_ovs.owner_of(row)):

@@ -58,7 +58,7 @@ class Shelf(Kind):
             if found["owner"] == owner:
                 yield {"name": name, "state": "absent"}
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         for name, jar in self.room.jars.items():
             if jar["shelf"] == want["name"] and jar["owner"] != node.settings.owner:
                 yield f"jar {name}"
@@ -93,7 +93,7 @@ class Jar(Shelf):
         for spec in super().owned(node, owner):
             yield {**spec, "shelf": self.room.jars[spec["name"]]["shelf"]}
 
-    def strangers(self, node: Node, want: Spec) -> Iterable[str]:
+    def foreign_parts(self, node: Node, want: Spec) -> Iterable[str]:
         return ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _hazards
+from ansible_collections.netvirt.fabric.plugins.module_utils import _preflight
 
 
 class System:
@@ -32,8 +32,8 @@ class System:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
-    def hazards(self) -> list[str]:
-        return list(_hazards._hazards(self.run, self.root))
+    def warnings(self) -> list[str]:
+        return list(_preflight._warnings(self.run, self.root))
 
 
 @pytest.fixture
@@ -45,33 +45,33 @@ def test_a_plain_node_has_none(system: System) -> None:
     system.active = {"systemd-networkd.service"}
     system.write("etc/systemd/network/10-eth0.network", "[Match]\nName=eth0\n\n[Network]\nAddress=192.0.2.1/24\n")
     system.chains = [{"family": "inet", "table": "filter", "name": "input", "hook": "input", "policy": "drop"}]
-    assert system.hazards() == []
+    assert system.warnings() == []
 
 
 def test_dropped_forwarding(system: System) -> None:
     system.chains = [{"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}]
-    (line,) = system.hazards()
+    (line,) = system.warnings()
     assert "chain FORWARD of table ip filter" in line
     assert "bridge-nf-call-iptables" not in line
     system.write("proc/sys/net/bridge/bridge-nf-call-iptables", "1\n")
-    (line,) = system.hazards()
+    (line,) = system.warnings()
     assert "bridge-nf-call-iptables is 1" in line
 
 
 def test_services(system: System) -> None:
     system.active = {"firewalld.service", "dnsmasq.service"}
-    assert [line.split()[0] for line in system.hazards()] == ["dnsmasq.service", "firewalld"]
+    assert [line.split()[0] for line in system.warnings()] == ["dnsmasq.service", "firewalld"]
 
 
 def test_network_manager_can_be_told(system: System) -> None:
     system.active = {"NetworkManager.service"}
-    assert len(system.hazards()) == 1
+    assert len(system.warnings()) == 1
     system.write("etc/NetworkManager/conf.d/fabric.conf", "[keyfile]\nunmanaged-devices=interface-name:br-*\n")
-    assert system.hazards() == []
+    assert system.warnings() == []
 
 
 @pytest.mark.parametrize(
-    ("text", "hazardous"),
+    ("text", "warned"),
     [
         ("[Match]\nName=*\n", True),
         ("[Match]\nType=ether\n", True),
@@ -83,19 +83,19 @@ def test_network_manager_can_be_told(system: System) -> None:
         ("no file at all", False),
     ],
 )
-def test_networkd(system: System, text: str, hazardous: bool) -> None:
+def test_networkd(system: System, text: str, warned: bool) -> None:
     system.active = {"systemd-networkd.service"}
     system.write("etc/systemd/network/50-any.network", text)
-    assert len(system.hazards()) == hazardous
+    assert len(system.warnings()) == warned
 
 
 def test_networkd_file_hidden_by_another(system: System) -> None:
     system.active = {"systemd-networkd.service"}
     system.write("usr/lib/systemd/network/50-any.network", "[Match]\nName=*\n")
-    assert len(system.hazards()) == 1
+    assert len(system.warnings()) == 1
     system.write("etc/systemd/network/50-any.network", "[Match]\nName=eth0\n")
-    assert system.hazards() == []
+    assert system.warnings() == []
 
 
-def test_a_program_that_is_missing_is_no_hazard(tmp_path: Path) -> None:
-    assert list(_hazards._hazards(lambda argv: "", tmp_path)) == []
+def test_a_program_that_is_missing_gives_no_warning(tmp_path: Path) -> None:
+    assert list(_preflight._warnings(lambda argv: "", tmp_path)) == []

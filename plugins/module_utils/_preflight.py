@@ -43,8 +43,8 @@ NETWORK_DIRECTORIES = ("etc/systemd/network", "run/systemd/network", "usr/lib/sy
 Run = Callable[[list[str]], str]
 
 
-def hazards(timeout: int, root: Path = Path("/")) -> list[str]:
-    """Return one line for each hazard. What cannot be asked is no hazard."""
+def preflight_warnings(timeout: int, root: Path = Path("/")) -> list[str]:
+    """Return one line for each preflight warning. What cannot be asked gives none."""
 
     def output(argv: list[str]) -> str:
         try:
@@ -52,17 +52,17 @@ def hazards(timeout: int, root: Path = Path("/")) -> list[str]:
         except _errors.NetvirtError:
             return ""
 
-    return list(_hazards(output, root))
+    return list(_warnings(output, root))
 
 
-def _hazards(run: Run, root: Path) -> Iterator[str]:
+def _warnings(run: Run, root: Path) -> Iterator[str]:
     bridged = BRIDGED if _content(root / "proc/sys/net/bridge/bridge-nf-call-iptables") == "1" else ""
     for chain in _dropping(run(["nft", "-j", "list", "chains"])):
         yield FORWARD_POLICY.format(bridged=bridged, **chain)
     active = _active(run, [*SERVICES, "NetworkManager.service", "systemd-networkd.service"])
-    for unit, hazard in SERVICES.items():
+    for unit, warning in SERVICES.items():
         if unit in active:
-            yield hazard
+            yield warning
     if "NetworkManager.service" in active and not _told_to_leave_alone(root):
         yield NETWORK_MANAGER
     if "systemd-networkd.service" in active:
