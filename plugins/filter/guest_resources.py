@@ -55,7 +55,11 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guest_values import INTERFACE, NEW, REQUIRED
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests._guest_values import (
+    INTERFACE,
+    NEW,
+    REQUIRED,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import shown
 
 

@@ -14,12 +14,10 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _reservations, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _leases, _programs, _systemd
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (
-    _dnsmasq_files,
-    _guest_files,
-    _ovs,
-    _rebuild_files,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")

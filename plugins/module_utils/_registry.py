@@ -13,48 +13,52 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _er
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 
 if TYPE_CHECKING:  # Not run: a kind costs time only where it is used. But Ansible packs what it finds here.
-    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import (  # noqa: F401
-        bridge_uplink,
-        dnsmasq_netns,
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import dnsmasq_netns  # noqa: F401
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import (  # noqa: F401
+        nat_inbound,
+        nat_masquerade,
+        packet_filter,
+    )
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import kvm_guest  # noqa: F401
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import (  # noqa: F401
         ip_interface,
-        kvm_guest,
         link_bond,
         link_unmanaged,
         link_vlan,
         linux_bridge,
-        nat_inbound,
-        nat_masquerade,
-        netns_router,
+        veth_pair,
+    )
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import (  # noqa: F401
         ovs_bridge,
         ovs_db,
         ovs_flow,
         ovs_port_vlan,
         ovs_tunnel,
-        packet_filter,
-        veth_pair,
     )
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._routing import netns_router  # noqa: F401
+    from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks import bridge_uplink  # noqa: F401
 
 KINDS = {
-    "ovs_bridge": "OvsBridge",
-    "ovs_port_vlan": "OvsPortVlan",
-    "ovs_tunnel": "OvsTunnel",
-    "ovs_db": "OvsDb",
-    "ovs_flow": "OvsFlow",
-    "veth_pair": "VethPair",
-    "linux_bridge": "LinuxBridge",
-    "link_vlan": "LinkVlan",
-    "link_bond": "LinkBond",
-    "link_unmanaged": "LinkUnmanaged",
-    "bridge_uplink": "BridgeUplink",
-    "ip_interface": "IpInterface",
-    "netns_router": "NetnsRouter",
-    "nat_masquerade": "NatMasquerade",
-    "nat_inbound": "NatInbound",
-    "packet_filter": "PacketFilter",
-    "dnsmasq_netns": "DnsmasqNetns",
-    "kvm_guest": "KvmGuest",
+    "ovs_bridge": "_openvswitch",
+    "ovs_port_vlan": "_openvswitch",
+    "ovs_tunnel": "_openvswitch",
+    "ovs_db": "_openvswitch",
+    "ovs_flow": "_openvswitch",
+    "veth_pair": "_links",
+    "linux_bridge": "_links",
+    "link_vlan": "_links",
+    "link_bond": "_links",
+    "link_unmanaged": "_links",
+    "bridge_uplink": "_uplinks",
+    "ip_interface": "_links",
+    "netns_router": "_routing",
+    "nat_masquerade": "_filters",
+    "nat_inbound": "_filters",
+    "packet_filter": "_filters",
+    "dnsmasq_netns": "_dhcp",
+    "kvm_guest": "_guests",
 }
-"""The class of each kind, in the module of the kind's name."""
+"""The folder of _kinds in which each kind is: a module of its name, which has the class of that name."""
 
 
 @cache
@@ -62,8 +66,8 @@ def kind(name: str) -> _engine.Kind:
     """Return the kind of that name; raises InvalidValue."""
     if name not in KINDS:
         raise _errors.InvalidValue(f"unknown kind {values.shown(name)} (known: {', '.join(KINDS)})")
-    module = import_module(f"{__package__}._kinds.{name}")
-    result: _engine.Kind = getattr(module, KINDS[name])()
+    module = import_module(f"{__package__}._kinds.{KINDS[name]}.{name}")
+    result: _engine.Kind = getattr(module, "".join(word.capitalize() for word in name.split("_")))()
     return result
 
 

@@ -23,7 +23,7 @@ from typing import Any, Optional
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _mended, _node, _program
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _uplink, _uplink_layout
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks import _uplink, _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 PROGRAM = f"{_node.RUN_DIRECTORY}/uplink.pyz"

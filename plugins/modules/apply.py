@@ -203,7 +203,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, Result
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import (
     difference,
     pending,

@@ -126,8 +126,8 @@ unconfirmed:
   sample: 5f0c3a5e1b5d4f6f8d0a6f0c2f9e7b1a
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.bridge_uplink import BridgeUplink
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks.bridge_uplink import BridgeUplink
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

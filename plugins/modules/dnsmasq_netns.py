@@ -267,7 +267,7 @@ operations:
   sample: [{kind: dnsmasq_netns, name: blue, namespace: router-r1, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.dnsmasq_netns import DnsmasqNetns
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp.dnsmasq_netns import DnsmasqNetns
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

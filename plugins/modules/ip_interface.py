@@ -159,7 +159,7 @@ operations:
       changes: {addresses: {before: [], after: [203.0.113.1/24]}}
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ip_interface import IpInterface
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.ip_interface import IpInterface
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

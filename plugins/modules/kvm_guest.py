@@ -193,7 +193,7 @@ pending:
   sample: [{kind: kvm_guest, name: vm1, reason: memory is 1024 and should be 2048}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.kvm_guest import KvmGuest
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests.kvm_guest import KvmGuest
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -157,7 +157,7 @@ operations:
   sample: [{kind: link_bond, name: uplink, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.link_bond import LinkBond
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.link_bond import LinkBond
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -78,7 +78,7 @@ operations:
   sample: [{kind: link_unmanaged, name: eth2, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.link_unmanaged import LinkUnmanaged
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.link_unmanaged import LinkUnmanaged
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

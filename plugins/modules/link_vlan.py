@@ -121,7 +121,7 @@ operations:
   sample: [{kind: link_vlan, name: eth1.10, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.link_vlan import LinkVlan
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.link_vlan import LinkVlan
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -186,7 +186,7 @@ operations:
   sample: [{kind: linux_bridge, name: br0, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.linux_bridge import LinuxBridge
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.linux_bridge import LinuxBridge
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -149,7 +149,7 @@ operations:
   sample: [{kind: nat_inbound, name: inbound, namespace: router-r1, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_inbound import NatInbound
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.nat_inbound import NatInbound
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -130,7 +130,7 @@ operations:
   sample: [{kind: nat_masquerade, name: nat, namespace: router-r1, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_masquerade import NatMasquerade
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.nat_masquerade import NatMasquerade
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -213,7 +213,7 @@ operations:
   sample: [{kind: netns_router, name: r1, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.netns_router import NetnsRouter
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._routing.netns_router import NetnsRouter
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -207,10 +207,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
-from ansible_collections.netvirt.fabric.plugins.module_utils._preflight import preflight_warnings
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _datapath
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _datapath
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
+from ansible_collections.netvirt.fabric.plugins.module_utils._preflight import preflight_warnings
 
 OPTIONS = {name: SETTINGS[name] for name in ("ovsdb", "timeout")}
 

@@ -164,7 +164,7 @@ uuid:
   sample: 6b1b0d9e-5a3f-4d0c-9f43-3f3f6a6f2f7c
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_bridge import OvsBridge
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch.ovs_bridge import OvsBridge
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -121,7 +121,7 @@ operations:
       changes: {columns: {before: {flood_vlans: []}, after: {flood_vlans: [10, 20]}}}
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_db import OvsDb
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch.ovs_db import OvsDb
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -140,7 +140,7 @@ operations:
   sample: [{kind: ovs_flow, name: br-int/0x11, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_flow import OvsFlow
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch.ovs_flow import OvsFlow
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -273,7 +273,7 @@ ofports:
   sample: {eth1: 5, eth2: 6}
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_port_vlan import OvsPortVlan
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch.ovs_port_vlan import OvsPortVlan
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

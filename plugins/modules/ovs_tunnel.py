@@ -166,7 +166,7 @@ ofports:
   sample: {vx-c0000202: 5, vx-c0000203: 6}
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.ovs_tunnel import OvsTunnel
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch.ovs_tunnel import OvsTunnel
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

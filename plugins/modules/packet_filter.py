@@ -240,7 +240,7 @@ operations:
   sample: [{kind: packet_filter, name: filter, namespace: router-r1, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.packet_filter import PacketFilter
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.packet_filter import PacketFilter
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

@@ -169,7 +169,7 @@ operations:
   sample: [{kind: veth_pair, name: blue-sw, action: create}]
 """
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.veth_pair import VethPair
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links.veth_pair import VethPair
 from ansible_collections.netvirt.fabric.plugins.module_utils._module import run_kind
 
 

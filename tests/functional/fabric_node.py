@@ -14,7 +14,7 @@ from engine import Result, Spec
 from netlink_node import clean, ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node

@@ -31,7 +31,7 @@ from guest_node import (
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.kvm_guest import KvmGuest
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests.kvm_guest import KvmGuest
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 
 UNIT = Path(f"/etc/systemd/system/netvirt-guest-{OWN}.service")

@@ -19,7 +19,7 @@ from engine import output
 from test_rebuild import ADDRESSES, OWNER, PATHS, RESOURCES, UNIT, forget, keep, pings, show, wait_for
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _mended, _triggers
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 
 SECONDS = 5  # within which all must be back; other work on the machine may take as long again

@@ -17,7 +17,7 @@ from engine import Result, output
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _mended
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild, _rebuild_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild, _rebuild_files
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse
 

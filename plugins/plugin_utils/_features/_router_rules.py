@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _firewall
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _firewall
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document

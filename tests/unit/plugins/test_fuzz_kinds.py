@@ -18,15 +18,15 @@ import pytest
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, NetvirtError
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as dnsmasq_checks
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as dnsmasq_files
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_files as guest_files
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_qemu as guest_qemu
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _guest_values as guest_values
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _rebuild, _rebuild_files
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.dnsmasq_netns import _NEW as DNSMASQ_NEW
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_masquerade import _NEW as NAT_NEW
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild, _rebuild_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_checks as dnsmasq_checks
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_files as dnsmasq_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp.dnsmasq_netns import _NEW as DNSMASQ_NEW
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _nat_table as nat_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.nat_masquerade import _NEW as NAT_NEW
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_files as guest_files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_qemu as guest_qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_values as guest_values
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec, validate
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, kind, parse

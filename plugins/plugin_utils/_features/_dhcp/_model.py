@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _convert
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, AddressRange
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.nat_inbound import SHIFTED
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.nat_inbound import SHIFTED
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import unusable
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults

@@ -12,9 +12,9 @@ import pytest
 from ansible_collections.netvirt.fabric.plugins.filter.guest_resources import guest_resources
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guest_qemu import arguments, systemd_words
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guest_values import account
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds.kvm_guest import KvmGuest
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests._guest_qemu import arguments, systemd_words
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests._guest_values import account
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests.kvm_guest import KvmGuest
 
 
 def guest(**changes: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _program
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_checks as checks
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_files as files
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _dnsmasq_values as dnsmasq
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_checks as checks
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_files as files
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_values as dnsmasq
 
 Spec = dict[str, Any]
 PYTHON = _program.python()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _drop_table as drop_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _drop_table as drop_table
 
 Spec = dict[str, Any]
 

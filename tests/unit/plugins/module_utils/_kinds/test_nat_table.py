@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _nat_table as nat_table
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds import _own_table as own_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _nat_table as nat_table
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table as own_table
 
 Spec = dict[str, Any]
 
