@@ -33,7 +33,16 @@ BY_HAND = "ovs-ctl restarts it by hand"
 SWITCH = {
     "the service is restarted": "systemctl restart openvswitch-switch",
     "ovs-vswitchd is killed": "kill -KILL $(cat /run/openvswitch/ovs-vswitchd.pid)",
-    BY_HAND: "/usr/share/openvswitch/scripts/ovs-ctl --no-monitor --system-id=random restart",
+    # systemd, which sees its daemon end, may stop the one that has just been started: so it is started again.
+    BY_HAND: """
+ctl="/usr/share/openvswitch/scripts/ovs-ctl --no-monitor --system-id=random"
+$ctl restart
+for turn in 1 2 3 4; do
+  sleep 0.5
+  pidof ovsdb-server && pidof ovs-vswitchd || $ctl start
+done
+pidof ovs-vswitchd
+""",
 }
 FILTER = {
     "flush ruleset": "nft flush ruleset",
@@ -73,6 +82,8 @@ def kept() -> Iterator[None]:
         keep(LISTED)
         yield
     finally:
+        if subprocess.run(["pidof", "ovs-vswitchd"], check=False, capture_output=True).returncode:
+            output("systemctl", "restart", "ovsdb-server", "ovs-vswitchd", "openvswitch-switch")
         forget()
         for name in (ROOT_TABLE,):
             subprocess.run(["nft", "delete", "table", "inet", name], check=False, capture_output=True)
