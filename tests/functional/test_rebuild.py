@@ -178,6 +178,8 @@ def test_the_archive_shows_what_is_missing_without_ansible(kept: None) -> None:
 def test_no_vlan_leaks_until_the_unit_has_brought_the_flows(kept: None) -> None:
     assert pings("nvtk1", "nvtk2")
     assert not pings("nvtk1", "nvtk3")
+    Path(f"/etc/systemd/system/ovs-vswitchd.service.wants/{UNIT}").unlink()
+    output("systemctl", "daemon-reload")
     output("systemctl", "stop", UNIT, *_rebuild_files.triggers(OWNER))
     output("systemctl", "restart", "ovs-vswitchd.service")
     assert "actions" not in output("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", BRIDGES[1])
