@@ -79,7 +79,7 @@ class Connection:
     """A TCP connection that stays open."""
 
     def __init__(self, namespace: str, address: str, port: int) -> None:
-        argv = ["ip", "netns", "exec", namespace, "python3", "-c", _CLIENT, "tcp", address, str(port), "1.5", "on"]
+        argv = ["ip", "netns", "exec", namespace, "python3", "-c", _CLIENT, "tcp", address, str(port), "4", "on"]
         self._client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def lives(self) -> bool:
