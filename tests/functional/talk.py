@@ -20,21 +20,25 @@ for port in map(int, sys.argv[1:]):
         if kind == socket.SOCK_STREAM:
             s.listen()
         selector.register(s, selectors.EVENT_READ, port)
+def answer(s, port):
+    if s.type == socket.SOCK_DGRAM:
+        _data, peer = s.recvfrom(100)
+        s.sendto(f"{peer[0]} {port}".encode(), peer)
+    elif s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        connection, peer = s.accept()
+        selector.register(connection, selectors.EVENT_READ, (peer[0], port))
+    elif s.recv(100):
+        s.send("{} {}".format(*port).encode())
+    else:
+        raise ConnectionError
 print("ready", flush=True)
 while True:
     for key, _events in selector.select():
-        s, port = key.fileobj, key.data
-        if s.type == socket.SOCK_DGRAM:
-            _data, peer = s.recvfrom(100)
-            s.sendto(f"{peer[0]} {port}".encode(), peer)
-        elif s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            connection, peer = s.accept()
-            selector.register(connection, selectors.EVENT_READ, (peer[0], port))
-        elif s.recv(100):
-            s.send("{} {}".format(*port).encode())
-        else:
-            selector.unregister(s)
-            s.close()
+        try:
+            answer(key.fileobj, key.data)
+        except ConnectionError:  # it has ended, or was reset
+            selector.unregister(key.fileobj)
+            key.fileobj.close()
 """
 _CLIENT = """
 import socket, sys
