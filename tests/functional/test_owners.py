@@ -34,6 +34,7 @@ CHANGED: dict[str, Spec] = {
     "veth_pair": {"name": "nvtleg", "mtu": 1400, "peer": {"name": "gw", "namespace": "nvtns"}},
     "netns_router": {"name": "nvtns", "ip_forward": False},
     "nat_masquerade": {"namespace": "nvtns", "sources": ["10.98.0.0/24"]},
+    "nat_inbound": {"namespace": "nvtns", "floating_ips": [{"address": "192.0.2.9", "to": "10.97.0.10"}]},
     "packet_filter": {"name": "nvt", "isolated_interfaces": ["nvtp"]},
     "dnsmasq_netns": {"name": "nvt", "ranges": [{"start": "10.97.0.100", "end": "10.97.0.120"}]},
     "linux_bridge": {"name": "nvtlb", "stp": True},

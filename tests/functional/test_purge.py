@@ -44,6 +44,13 @@ NETWORK: list[Spec] = [
     },
     {"nat_masquerade": {"namespace": "nvtns", "sources": ["10.97.0.0/24"], "out_interface": "gw"}},
     {"nat_masquerade": {"name": "nvt", "sources": ["10.97.0.0/24"], "out_interface": "nvtp"}},
+    {
+        "nat_inbound": {
+            "namespace": "nvtns",
+            "out_interface": "gw",
+            "floating_ips": [{"address": "192.0.2.9", "to": "10.97.0.9"}],
+        }
+    },
     {"packet_filter": {"name": "nvt", "isolated_interfaces": ["nvtleg"]}},
     {
         "dnsmasq_netns": {
@@ -259,6 +266,6 @@ def test_a_foreign_namespace_may_vanish_at_any_moment(ours: None) -> None:
             until = time.monotonic() + 8
             while time.monotonic() < until:
                 assert run(without("dnsmasq_netns"), check=True).operations == []
-            run(without("dnsmasq_netns", "netns_router", "nat_masquerade", "veth_pair"), check=True)
+            run(without("dnsmasq_netns", "netns_router", "nat_masquerade", "nat_inbound", "veth_pair"), check=True)
         finally:
             others.terminate()
