@@ -253,6 +253,14 @@ def network(value: Any) -> str:
         raise ValueError(f"must be a network such as 10.0.0.0/24, not {shown(value)}{hint}") from None
 
 
+def subnet(value: Any) -> str:
+    """Return a network that is not all addresses."""
+    result = network(value)
+    if result in ("0.0.0.0/0", "::/0"):
+        raise ValueError(f"must be left out to mean any, instead of {result}")
+    return result
+
+
 def destination(value: Any) -> str:
     """Return a route's destination; ``default`` is 0.0.0.0/0 and ``default6`` is ::/0."""
     return network({"default": "0.0.0.0/0", "default6": "::/0"}.get(value, value) if isinstance(value, str) else value)

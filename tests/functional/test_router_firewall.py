@@ -156,8 +156,8 @@ def test_change_by_hand_is_repaired(by_hand: str) -> None:
     ("options", "message"),
     [
         ([rule("a", "drop"), rule("a", "accept")], "the rule a twice"),
-        ([rule("a", "drop", ports=["80"])], "must have the protocol tcp, udp, sctp where it has ports, unlike a"),
-        ([rule("a", "drop", protocol="icmp", source="fd00::/8")], "mix IPv4 and IPv6"),
+        ([rule("a", "drop", ports=["80"])], "must not hold the rule a, which has ports, and needs the protocol tcp"),
+        ([rule("a", "drop", protocol="icmp", source="fd00::/8")], "mixes IPv4 and IPv6"),
         ([rule("a", "drop", source="0.0.0.0/0")], "must be left out to mean any"),
         ([rule("a", "drop", to=["nowhere"])], "rules: a names nowhere, which is not among ports"),
         ([rule("a", "drop", protocol="tcp", ports=["0"])], "from 1 to 65535"),

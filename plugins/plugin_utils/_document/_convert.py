@@ -125,10 +125,7 @@ def network6(value: Any) -> IPv6Network:
 
 def subnet(value: Any) -> Union[IPv4Network, IPv6Network]:
     """Return a network of either family; a single address is one, and all addresses are none."""
-    text = _values.network(value)
-    if text in ("0.0.0.0/0", "::/0"):
-        raise ValueError(f"must be left out to mean any, instead of {text}")
-    return ipaddress.ip_network(text)
+    return ipaddress.ip_network(_values.subnet(value))
 
 
 def boolean(value: Any) -> bool:

@@ -157,7 +157,8 @@ class RouterRulesFeature(Feature):
                 for key, names in (("from", rule.begins), ("to", rule.ends)):
                     for name in names:
                         faults.add_if(f"{rule.path}.{key}", _stranger(router, name, known))
-                faults.add_if(rule.path, _contradiction(rule))
+                ends = (str(rule.source or ""), str(rule.destination or ""))
+                faults.add_if(rule.path, _firewall.contradiction(rule.protocol, rule.ports, ends))
             if OUTSIDE in known and any(OUTSIDE in (*rule.begins, *rule.ends) for rule in rules(router)):
                 faults.add(f"{router.path}.rules", f"'{OUTSIDE}' is also the name of a network; rename that")
 
@@ -188,14 +189,6 @@ def _stranger(router: Router, name: str, known: set[str]) -> Optional[str]:
     if name == OUTSIDE:
         return None if router.external else f"router '{router.name}' leads nowhere outside; it has no external"
     return None if name in known else f"network '{name}' is not on router '{router.name}'"
-
-
-def _contradiction(rule: Rule) -> Optional[str]:
-    if rule.ports and rule.protocol not in _firewall.WITH_PORTS:
-        return f"has ports, and needs the protocol {', '.join(_firewall.WITH_PORTS)}"
-    versions: set[int] = {subnet.version for subnet in (rule.source, rule.destination) if subnet}
-    versions |= {"icmp": {4}, "icmpv6": {6}}.get(rule.protocol, set())
-    return "mixes IPv4 and IPv6; make two rules of it" if len(versions) > 1 else None
 
 
 def _resource(router: Router, rule: Rule) -> Mapping[str, Any]:

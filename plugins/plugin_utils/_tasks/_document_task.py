@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any, Optional
 
 from ansible.errors import AnsibleError
@@ -45,6 +46,6 @@ class DocumentTask(ActionBase):  # type: ignore[misc]  # Ansible has no type inf
             message = str(error)
         return {**result, "failed": True, "changed": False, "msg": message}
 
+    @abc.abstractmethod
     def answer(self, host: str, variables: Declared, task_vars: Result) -> Result:
         """Return what the task is for."""
-        raise NotImplementedError

@@ -52,9 +52,7 @@ def path(value: str) -> str:
 
 def ipv4(value: str) -> str:
     """Return an IPv4 address, or the empty string."""
-    if value and values.family(values.address(value)) != 4:
-        raise ValueError(f"must be an IPv4 address, not {values.shown(value)}")
-    return value and values.address(value)
+    return values.address4(value) if value else ""
 
 
 def mtu(value: int) -> int:
@@ -78,12 +76,6 @@ def _values_of(value: Any) -> list[str]:
     return texts
 
 
-def _lease_address(value: str) -> str:
-    if not ipv4(value):
-        raise ValueError("must be an IPv4 address, not empty")
-    return ipv4(value)
-
-
 RANGE = {
     "start": _options.Option(required=True, canonical=values.address),
     "end": _options.Option(canonical=values.address),
@@ -101,7 +93,7 @@ HOST = {
 
 LEASE = {
     "mac": _options.Option(required=True, canonical=values.mac),
-    "address": _options.Option(required=True, canonical=_lease_address),
+    "address": _options.Option(required=True, canonical=values.address4),
     "seconds": _options.Option(type="int", canonical=values.integer(0, 2**32 - 2), default=0),
 }
 

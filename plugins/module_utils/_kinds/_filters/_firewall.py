@@ -13,7 +13,7 @@ connections that are there already met them when the connection began.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _options
@@ -26,7 +26,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 RULES, FORMER = "rules", "former"
 ANY = "any"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}  # IANA, Assigned Internet Protocol Numbers
-WITH_PORTS = ("tcp", "udp", "sctp")
+_WITH_PORTS = ("tcp", "udp", "sctp")
 _VERDICTS: dict[str, _nft.Item] = {
     "accept": {"return": None},
     "drop": {"drop": None},
@@ -56,10 +56,16 @@ def _ports(items: list[Any]) -> list[str]:
 
 
 def _subnet(value: Any) -> str:
-    result = values.network(value) if value else ""
-    if result in ("0.0.0.0/0", "::/0"):
-        raise ValueError(f"must be left out to mean any, instead of {result}")
-    return result
+    return values.subnet(value) if value else ""
+
+
+def contradiction(protocol: str, ports: Sequence[str], subnets: Iterable[str]) -> str:
+    """Return what is wrong with a rule for these, empty where nothing is; ``subnets`` are its two ends' as text."""
+    if ports and protocol not in _WITH_PORTS:
+        return f"has ports, and needs the protocol {', '.join(_WITH_PORTS)}"
+    families = {values.family(subnet) for subnet in subnets if subnet}
+    families |= {"icmp": {4}, "icmpv6": {6}}.get(protocol, set())
+    return "mixes IPv4 and IPv6; make two rules of it" if len(families) > 1 else ""
 
 
 def _canonical(rules: list[Spec]) -> list[Spec]:
@@ -72,12 +78,9 @@ def _canonical(rules: list[Spec]) -> list[Spec]:
         if name in seen:
             raise ValueError(f"must not have the rule {name} twice")
         seen.add(name)
-        if rule["ports"] and rule["protocol"] not in WITH_PORTS:
-            raise ValueError(f"must have the protocol {', '.join(WITH_PORTS)} where it has ports, unlike {name}")
-        families = {values.family(rule[end]) for end in ("source", "destination") if rule[end]}
-        families |= {"icmp": {4}, "icmpv6": {6}}.get(rule["protocol"], set())
-        if len(families) > 1:
-            raise ValueError(f"must not mix IPv4 and IPv6 in one rule, as {name} does")
+        wrong = contradiction(rule["protocol"], rule["ports"], (rule["source"], rule["destination"]))
+        if wrong:
+            raise ValueError(f"must not hold the rule {name}, which {wrong}")
         result.append(rule)
     return result
 

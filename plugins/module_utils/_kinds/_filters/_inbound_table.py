@@ -21,6 +21,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters imp
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._own_table import match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
+SHIFTED = 1000
+"""How many ports of one range may become others: each of them is an entry of the rules."""
+
 FAMILY = "inet"
 PREFIX = "netvirtinbound_"
 
@@ -68,6 +71,16 @@ def parse(items: list[_nft.Item]) -> Spec:
     spec["port_forwards"].sort(key=order)
     name = next((item["chain"]["table"] for item in items if "chain" in item), PREFIX)[len(PREFIX) :]
     return {**spec, "edits": sorted(_own_table.edits(items, build(name, spec, _own_table.owner(items) or "")))}
+
+
+def unfit(port: str, to_port: int) -> str:
+    """Return why a port, or a range of ports, cannot become those from ``to_port`` on, empty where it can."""
+    first, last = values.port_bounds(port)
+    if to_port + last - first > 65535:
+        return f"{port} would end beyond port 65535"
+    if to_port != first and last - first >= SHIFTED:
+        return f"a range that becomes another one has at most {SHIFTED} ports, not {port}"
+    return ""
 
 
 def order(forward: Spec) -> tuple[Any, ...]:

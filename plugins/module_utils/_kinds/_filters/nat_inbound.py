@@ -17,9 +17,6 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._ta
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-SHIFTED = 1000
-"""How many ports of one range may become others: each of them is an entry of the rules."""
-
 _NEW: Spec = {"out_interface": "", "floating_ips": [], "port_forwards": []}
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}  # IANA, Assigned Internet Protocol Numbers
 
@@ -37,12 +34,10 @@ def _floating_ips(items: list[Spec]) -> list[Spec]:
 def _port_forwards(items: list[Spec]) -> list[Spec]:
     result = []
     for item in items:
-        first, last = values.port_bounds(item["port"])
-        to_port = item["to_port"] or first
-        if to_port + last - first > 65535:
-            raise ValueError(f"must not end beyond port 65535, as {item['port']} does from to_port {to_port} on")
-        if to_port != first and last - first >= SHIFTED:
-            raise ValueError(f"must have at most {SHIFTED} ports in a range with another to_port, not {item['port']}")
+        to_port = item["to_port"] or values.port_bounds(item["port"])[0]
+        wrong = inbound_table.unfit(item["port"], to_port)
+        if wrong:
+            raise ValueError(f"must fit to_port {to_port}: {wrong}")
         result.append({**item, "to_port": to_port})
     result.sort(key=inbound_table.order)
     for one, other in zip(result, result[1:]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters.nat_inbound import SHIFTED
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._inbound_table import unfit
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import unusable
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader import Faults
@@ -40,7 +40,8 @@ def check(document: Document, faults: Faults) -> None:
             continue
         for forward in forwards:
             _check_target(document, router, forward.target, faults)
-            _check_ports(forward, faults)
+            if forward.port:
+                faults.add_if(f"{forward.path}.to_port", unfit(forward.port, forward.to_port))
         _check_clashes(forwards, faults)
 
 
@@ -96,17 +97,6 @@ def _check_target(document: Document, router: Router, target: Target, faults: Fa
             if found == network.gateway:
                 faults.add(f"{target.path}.to", f"{found} is the address of router '{router.name}' itself")
     return found
-
-
-def _check_ports(forward: PortForward, faults: Faults) -> None:
-    if not forward.port:
-        return
-    first, last = forward.bounds()
-    if forward.to_port + last - first > 65535:
-        faults.add(f"{forward.path}.to_port", f"{forward.port} would end beyond port 65535")
-    elif forward.to_port != first and last - first >= SHIFTED:
-        message = f"a range that becomes another one has at most {SHIFTED} ports, not {forward.port}"
-        faults.add(f"{forward.path}.to_port", message)
 
 
 def _check_clashes(forwards: tuple[PortForward, ...], faults: Faults) -> None:
