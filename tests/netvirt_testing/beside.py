@@ -34,18 +34,27 @@ class Beside:
 
     def finish(self) -> list[Tally]:
         """Print what they print until they end; return their counts, of which one that is missing is a failure."""
+        found: list[Tally] = []
         with self.log.open("rb") as output:
             ended = False
             while not ended:
                 ended = not self.process.is_alive()  # asked before the rest is read
+                found = found or self._told()
                 sys.stdout.buffer.write(output.read())
                 sys.stdout.flush()
                 time.sleep(0.2)
-        found: list[Tally] = self._tallies.recv() if not self.process.exitcode else []
         for name in self.names[len(found) :]:
             found.append(Tally(name))
             found[-1].fail(f"it has not run; the process beside ended with status {self.process.exitcode}")
         return found
+
+    def _told(self) -> list[Tally]:
+        """Return the counts if they have come. They are read at once: the process waits while they fill its pipe."""
+        try:
+            counts: list[Tally] = self._tallies.recv() if self._tallies.poll() else []
+        except EOFError:  # it ended before it told them
+            return []
+        return counts
 
 
 def _work(run: Run, log: Path, told: Connection) -> None:

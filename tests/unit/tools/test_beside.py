@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -66,3 +67,12 @@ def test_who_is_beside_is_interrupted_too(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         runner.interrupt(signal.SIGTERM, None)
     assert beside.finish() == [Tally("unit", failed=1)]
+
+
+def test_counts_may_be_longer_than_a_pipe_holds(tmp_path: Path) -> None:
+    durations = [(1.0, f"tests/functional/test_some.py::test_{number}") for number in range(10_000)]
+    beside = Beside(["unit"], lambda: [Tally("unit", durations=durations)], tmp_path / "log")
+    never = threading.Timer(20, beside.process.kill)
+    never.start()
+    assert beside.finish() == [Tally("unit", durations=durations)]
+    never.cancel()
