@@ -28,7 +28,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import (
     _registry,
     _triggers,
 )
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 TRY_SECONDS = 60.0

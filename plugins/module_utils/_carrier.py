@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
-    _connection,
-    _netlink_model,
-    _rtnetlink,
-)
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _connection
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model, _rtnetlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 _ON_ANOTHER = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "veth")  # IFLA_LINK is what they send by

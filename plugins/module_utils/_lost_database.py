@@ -13,7 +13,7 @@ import os
 import time
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 
 DATABASE = "/etc/openvswitch/conf.db"
 SERVER = "ovsdb-server.service"

@@ -14,7 +14,7 @@ import json
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _mended, _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 
 Marks = dict[str, dict[str, str]]
 """The keys of ``external_ids`` that are ours, by the UUID of the row."""

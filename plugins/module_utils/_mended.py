@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _node
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 
 _SWITCH = "switch"
 

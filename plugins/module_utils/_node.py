@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, TextIO
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection, _files, _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _connection, _files, _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, Role, Spec
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import integer, object_name, text
 
 if TYPE_CHECKING:
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._conntrack import Conntrack
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._link_managers import LinkManagers
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
-    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters._conntrack import Conntrack
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters._nft import Nft
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._files import Files
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._link_managers import LinkManagers
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._systemd import Systemd
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink import Netlink
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._openflow import Openflow
+    from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._ovsdb import Ovsdb
 
 RUN_DIRECTORY = "/run/netvirt"
 PENDING = f"{RUN_DIRECTORY}/uplink.json"
@@ -85,49 +85,49 @@ class Node:
     @cached_property
     def ovsdb(self) -> Ovsdb:
         from ansible_collections.netvirt.fabric.plugins.module_utils import _marks
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._ovsdb import Ovsdb
 
         return Ovsdb(self.settings.ovsdb, self.settings.timeout, _marks.read(self.settings.owner))
 
     @cached_property
     def netlink(self) -> Netlink:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink import Netlink
 
         return Netlink()
 
     @cached_property
     def nft(self) -> Nft:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._nft import Nft
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters._nft import Nft
 
         return Nft(self.settings.timeout)
 
     @cached_property
     def conntrack(self) -> Conntrack:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._conntrack import Conntrack
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters._conntrack import Conntrack
 
         return Conntrack()
 
     @cached_property
     def openflow(self) -> Openflow:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openflow import Openflow
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._openflow import Openflow
 
         return Openflow(self.settings.ovsdb, self.settings.timeout)
 
     @cached_property
     def files(self) -> Files:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._files import Files
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._files import Files
 
         return Files()
 
     @cached_property
     def systemd(self) -> Systemd:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._systemd import Systemd
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._systemd import Systemd
 
         return Systemd(self.settings.timeout)
 
     @cached_property
     def link_managers(self) -> LinkManagers:
-        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._link_managers import LinkManagers
+        from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._link_managers import LinkManagers
 
         return LinkManagers(self.systemd, self.settings.timeout)
 

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _reservations, _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _leases, _programs, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._dhcp import _leases
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild_files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_files

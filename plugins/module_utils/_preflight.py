@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 
 LINKS = ("br-int", "br-tun", "br-phy", "tap-guest", "rl-network", "xl-router", "dl-network")
 """Names such as the fabric gives to links in the root namespace."""

@@ -10,7 +10,7 @@ import time
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _mended
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft_events
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft_events
 
 BOOT = "the node was booted"
 SWITCH = "Open vSwitch was started anew"

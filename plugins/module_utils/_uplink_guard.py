@@ -22,7 +22,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _mended, _node, _program
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks import _uplink, _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 

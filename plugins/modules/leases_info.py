@@ -56,7 +56,7 @@ from collections.abc import Iterator
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _leases
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._dhcp import _leases
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp._dnsmasq_files import state_directory
 

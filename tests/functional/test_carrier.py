@@ -18,7 +18,7 @@ from engine import apply, output
 from netlink_node import ip
 from uplink_node import BRIDGE, NIC, everything, uplink
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _connection
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 
 OTHER, TUNNEL, NAMESPACE = "nvtother", "nvttun", "nvtns"

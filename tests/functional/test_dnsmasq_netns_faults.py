@@ -15,7 +15,7 @@ from dhcp_lab import CLIENT_MAC, DYNAMIC, NAME, OPTIONS, SERVER, UNIT, converge,
 from dhcp_lab import instance as dhcp_instance
 from engine import Object, output
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import (
     Conflict,
     Failed,

@@ -18,7 +18,7 @@ from engine import Spec, apply, output
 from netlink_node import addresses, clean_node, ip, namespaces
 from snapshot import changes, settled
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb import Ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._ovsdb import Ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import (
     Conflict,
     Failed,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from engine import Object, apply, output
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue, Missing
 
 ROUTER, INSIDE, OUTSIDE = "nvtr", "nvtin", "nvtout"

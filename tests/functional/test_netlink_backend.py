@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from netlink_node import clean_node, ip, link
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _sysctl
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink_model import Route
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces, _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink import Netlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink_model import Route
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
 __all__ = ["clean_node"]

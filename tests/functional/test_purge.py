@@ -15,7 +15,7 @@ from engine import Spec, column, output
 from netlink_node import clean_node, ip, namespaces
 from snapshot import changes, difference, flows, settled, uncounted
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result, converge
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, Unavailable
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings

@@ -13,7 +13,7 @@ from test_link_bond import bonding
 from test_link_vlan import vlans
 from test_purge import OWNER, purge, run
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._netlink import Netlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink import Netlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
 
 __all__ = ["clean_node"]

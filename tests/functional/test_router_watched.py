@@ -23,7 +23,7 @@ from netlink_node import inside, ip
 from router_lab import DOCUMENT, HOSTS, ROUTER, compiled, document, host, lose, port_mac, run, segments
 from watcher import Watch, watching
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Failed
 from netvirt_testing import nasty
 

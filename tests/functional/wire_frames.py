@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 
 Place = tuple[Optional[str], str]
 """Namespace, None for the root one, and name of an interface."""

@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource, resource
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue, NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._boot import _rebuild, _rebuild_files

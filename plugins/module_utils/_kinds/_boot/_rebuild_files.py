@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _boot, _mended, _node, _program
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _nft_events, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft_events
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
 
 PROGRAM_DIRECTORY = "/usr/local/lib/netvirt"
 LIST_DIRECTORY = "/etc/netvirt/rebuild"

@@ -16,7 +16,8 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _program
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _files, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._dhcp import _dnsmasq
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_checks, _dnsmasq_socket
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 

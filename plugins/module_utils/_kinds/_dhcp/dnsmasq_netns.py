@@ -16,7 +16,8 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _dnsmasq, _files, _leases, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._dhcp import _dnsmasq, _leases
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_checks as checks
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._dhcp import _dnsmasq_values as dnsmasq

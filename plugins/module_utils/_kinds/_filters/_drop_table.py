@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _firewall, _own_table, _policy
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 

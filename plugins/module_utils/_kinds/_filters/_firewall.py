@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _conntrack, _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _flows, _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._own_table import match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Callable
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _conntrack
 
 Treatment = Callable[[_conntrack.Flow], Any]
 """What rules do to a connection, as a value by which two treatments compare."""

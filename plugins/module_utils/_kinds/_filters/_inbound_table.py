@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._own_table import match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec

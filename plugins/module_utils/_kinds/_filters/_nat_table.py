@@ -27,7 +27,7 @@ import json
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 

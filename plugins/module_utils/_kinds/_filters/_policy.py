@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _firewall, _own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._own_table import PROTOCOL, match
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec

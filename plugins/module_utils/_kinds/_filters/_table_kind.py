@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec

@@ -11,7 +11,8 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _conntrack
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _inbound_table as inbound_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._table_kind import TableKind
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node

@@ -10,7 +10,8 @@ from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _conntrack, _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _conntrack
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _flows
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _nat_table as nat_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table as own_table

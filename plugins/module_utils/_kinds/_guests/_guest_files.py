@@ -13,7 +13,8 @@ import re
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _program
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _files, _qemu, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks, _qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import (
     _guest_profile,
     _guest_program,

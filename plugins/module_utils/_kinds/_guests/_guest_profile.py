@@ -13,7 +13,8 @@ import os
 import re
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _program
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _programs, _qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks, _qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 DIRECTORY = "/etc/apparmor.d"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _disks, _qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks, _qemu
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 RUN_DIRECTORY = "/run/netvirt/guests"

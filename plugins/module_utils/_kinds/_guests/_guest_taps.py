@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _accounts, _sysctl, _taps
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _accounts
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _sysctl, _taps
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_values as guest
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node

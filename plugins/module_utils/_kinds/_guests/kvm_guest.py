@@ -16,7 +16,8 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _accounts, _disks, _files, _qemu, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks, _qemu
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _accounts, _files, _systemd
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_files as files
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_taps as taps
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_values as guest

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node

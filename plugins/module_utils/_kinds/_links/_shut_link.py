@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _rtnetlink
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 
 _PASSES = 3  # a route may need another one to its gateway

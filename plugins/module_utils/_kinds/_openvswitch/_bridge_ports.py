@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec

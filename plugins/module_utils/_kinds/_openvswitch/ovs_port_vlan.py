@@ -13,7 +13,7 @@ from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _ipv6
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs_interface as interface

@@ -15,7 +15,7 @@ from typing import Any, Optional, cast
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _netlink_model, _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model, _sysctl
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._routing import _routes

@@ -17,15 +17,15 @@ from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
-    _files,
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
     _netlink,
     _netlink_model,
-    _nft,
-    _ovsdb,
     _rtnetlink,
     _sysctl,
 )
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks import _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node

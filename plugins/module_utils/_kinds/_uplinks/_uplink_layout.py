@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _rtnetlink
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _rtnetlink
 
 KEPT_DIRECTORY = "/var/lib/netvirt/uplinks"
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._ovsdb_read import Server, Snapshot
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._ovsdb_read import Server, Snapshot
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Unavailable
 
 BRIDGE, PORT, OTHER = (f"0000000{number}-0000-4000-8000-000000000000" for number in (1, 2, 3))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb_schema as schema
 
 ROW = "a8a1c5b2-7a7c-4c0e-9d63-0e5a5d7f4f11"
 TYPES: dict[str, Any] = {

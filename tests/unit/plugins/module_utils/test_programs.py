@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._programs import (
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._programs import (
     complaint,
     missing_library,
     run_program,

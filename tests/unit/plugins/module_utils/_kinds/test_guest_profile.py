@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._guests import _guest_files, _guest_profile
 
 SPEC: dict[str, Any] = {

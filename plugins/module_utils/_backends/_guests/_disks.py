@@ -20,7 +20,7 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _programs
 
 DIRECTORY = "/var/lib/netvirt/guests"
 NAME = "disk.qcow2"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 
 _NOT_ON_LINK = "the gateway is not on-link; give the interface an address in its subnet, or the route onlink"
 _MEANING: Mapping[int, tuple[type[_errors.NetvirtError], str]] = {

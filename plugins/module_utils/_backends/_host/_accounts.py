@@ -9,7 +9,7 @@ import pwd
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 
 _REMEDY = "install passwd"
 

@@ -21,12 +21,12 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
     _ethtool,
     _namespaces,
     _netlink_errors,
     _netlink_model,
-    _programs,
     _sysctl,
 )
 

@@ -12,7 +12,7 @@ import os
 import subprocess
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 
 PROGRAM = "/usr/bin/qemu-system-x86_64"
 KVM, TCG = "kvm", "tcg"

@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 
 _NETLINK_NETFILTER = 12
 _GET, _DELETE = 0x101, 0x102  # IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _sysctl
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces, _sysctl
 
 Interface = tuple[Optional[str], str]
 """The namespace, None for the root one, and the name."""

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
     _ethtool,
     _namespaces,
     _netlink_model,

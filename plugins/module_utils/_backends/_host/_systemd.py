@@ -12,7 +12,7 @@ import time
 from typing import Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 
 UNIT_DIRECTORY = "/etc/systemd/system"
 _JOURNAL_SECONDS = 1.0  # for journald to take in what a unit said

@@ -12,7 +12,7 @@ import errno
 import socket
 from typing import Any
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
     _netlink_devices,
     _netlink_model,
     _netlink_read,

@@ -13,7 +13,8 @@ import struct
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 
 DHCP_PORT, DHCPV6_PORT = 67, 547
 

@@ -18,8 +18,9 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_read, _programs
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _ovsdb_schema as schema
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb_read
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb_schema as schema
 
 TABLES = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "datapath_types", "ovs_version", "external_ids"),

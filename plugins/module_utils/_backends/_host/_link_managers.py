@@ -16,7 +16,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _files, _programs, _systemd
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _programs, _systemd
 
 NETWORKD = "systemd-networkd"
 _REMEDY = "it belongs to a service that is running"

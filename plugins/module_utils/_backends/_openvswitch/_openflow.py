@@ -20,7 +20,7 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
 
 VERSIONS = ("OpenFlow14", "OpenFlow15", "OpenFlow13")
 """The versions in which Open vSwitch takes bundles, the preferred one first; 1.3 has them as an extension."""

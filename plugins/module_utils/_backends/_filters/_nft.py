@@ -14,7 +14,8 @@ import json
 from typing import Any, Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _namespaces, _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 
 PREFIX = "netvirt"
 """The names of the collection's tables begin with it."""

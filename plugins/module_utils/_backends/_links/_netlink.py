@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import (
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
     _announce,
     _ethtool,
     _namespaces,
