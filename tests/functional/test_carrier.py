@@ -25,7 +25,7 @@ OTHER, TUNNEL, NAMESPACE = "nvtother", "nvttun", "nvtns"
 PROGRAM = f"""
 import json, sys
 sys.path[:0] = {sys.path!r}
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends import _connection
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _connection
 found = _connection.connections()
 print(json.dumps(found if found is None else [[ends.peer, ends.own] for ends in found]))
 """
