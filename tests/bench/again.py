@@ -4,10 +4,10 @@
 
 usage: .venv/bin/python tests/bench/again.py --lab NAME [--runs N] [--guests]
 
-The lab must be up, with the nodes network1, compute1 and compute2. The NAT fabric of fabric.py is built there first, and
+The lab must be up, with the nodes network1, compute1 and compute2. The NAT fabric of fabric.py is built there first and
 left; with --guests, also one guest on each compute node. Each figure is a whole ansible-playbook over connections that
-are open; a ping and a run of site.yml alternate, and the ratio is that of the medians. Then one more run, with the time
-from each task's start to the next one's.
+are open. A ping and a run of site.yml alternate, and the ratio is that of the medians. The seconds of tasks are those
+of one more run.
 """
 
 from __future__ import annotations
