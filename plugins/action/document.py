@@ -12,6 +12,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import com
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._reserved import unreserved
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _places
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._owners import refused
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._removal import fault
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
@@ -43,6 +44,11 @@ class ActionModule(DocumentTask):
         if self._task.args.get("facts") is None:
             return {**result, "keep": keep}
         facts = self._task.args["facts"]
+        if self._task.args.get("outside") is not None:
+            stay = _places.elsewhere(document, host, facts, self._task.args["outside"])
+            if stay:
+                raise FabricError(stay)
+            return {**result, "keep": keep}
         earlier = task_vars.get(EARLIER)
         built = str(earlier["owner"]) if keep and isinstance(earlier, dict) and earlier.get("keep") else ""
         if built not in ("", wanted.owner, wanted.owner_was):
@@ -58,4 +64,6 @@ class ActionModule(DocumentTask):
             raise FabricError(lacking)
         own = facts.get(host) or {}
         found = "interfaces" in own and not own.get("failed")
-        return {**result, "keep": keep, "found": found, **compiled, **({"warnings": told} if told else {})}
+        arriving = _places.arriving(document, host, facts) if keep else []
+        result |= {"keep": keep, "found": found, "arriving": arriving, **compiled}
+        return {**result, **({"warnings": told} if told else {})}

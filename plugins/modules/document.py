@@ -27,6 +27,12 @@ options:
     description:
       - What the module M(netvirt.fabric.node_info) returned, by node. Without them the document is only checked.
     type: dict
+  outside:
+    description:
+      - What the module M(netvirt.fabric.node_info) returned of hosts that the document does not name, by host.
+      - The document is not compiled then. It is a fault if one of them has a guest that is new to the host of the task,
+        with the mark of the document's owner.
+    type: dict
 seealso:
   - plugin: netvirt.fabric.compile
     plugin_type: filter
@@ -76,6 +82,11 @@ found:
   description: Whether there are facts of the node.
   returned: when O(facts) are given
   type: bool
+arriving:
+  description: The names of the guests that the node is to run and does not have yet.
+  returned: when O(facts) are given
+  type: list
+  elements: str
 resources:
   description: What P(netvirt.fabric.compile#filter) returns of the same name.
   returned: when O(facts) are given

@@ -97,7 +97,8 @@ def _fleet(document: Document, facts: _facts.Facts) -> Fleet:
     remotes = {node: str(address.ip) for node, address in addresses.items()}
     mtus = _nodes.network_mtus(document, facts, faults, ignored)
     left = _places.left(document, facts)
-    return Fleet(document, found, remotes, subnets, mtus, faults.lines(), left, _places.stranded(left, facts))
+    stranded = _places.stranded(document, left, facts)
+    return Fleet(document, found, remotes, subnets, mtus, faults.lines(), left, stranded)
 
 
 def _compiled(fleet: Fleet, node: str, state: str) -> dict[str, list[Any]]:

@@ -26,12 +26,13 @@ SECOND = "tap-vm2_1"
 """The device of the second interface of vm2."""
 IMAGE = "/srv/netvirt-image.qcow2"
 MARK = "netvirt-was-here"
+LOST = "fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy"
 WRITE = f"printf {MARK} | dd of=/dev/vda bs=512 seek=2048 conv=sync,fsync && dd if=/dev/vda bs=16 skip=65536 count=1"
 
 
-def run(lab: Lab, playbook: str, **variables: Any) -> PlayResult:
+def run(lab: Lab, playbook: str, check: bool = False, **variables: Any) -> PlayResult:
     """Run a playbook with the sample document."""
-    return lab.playbook(f"playbooks/{playbook}.yml", "-e", f"@{DOCUMENT}", "-e", json.dumps(variables))
+    return lab.playbook(f"playbooks/{playbook}.yml", "-e", f"@{DOCUMENT}", "-e", json.dumps(variables), check=check)
 
 
 def site(lab: Lab, **variables: Any) -> PlayResult:
@@ -181,7 +182,10 @@ def test_a_guest_that_would_lose_its_disk_does_not_move(fabric: Lab) -> None:
     assert {task.host for task in result.failed} == {"compute1", "compute2"}
     for task in result.failed:
         (fault,) = task.result["faults"]
-        assert fault.startswith("fabric_guests[0].node: vm1 has its disk on compute1; stop it there and copy")
+        assert fault.startswith(LOST)
+    left = run(fabric, "site", check=True, fabric_guests=moved)
+    ((host, faults),) = [(task.host, task.result["faults"]) for task in left.failed]
+    assert (host, [fault.startswith(LOST) for fault in faults]) == ("compute2", [True])
     assert pid(fabric, "vm1") == before
 
 
