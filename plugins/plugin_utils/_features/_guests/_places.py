@@ -60,9 +60,7 @@ def arriving(document: Document, node: str, facts: Facts) -> list[str]:
     """Return the guests that are new to a node. They may have stood anywhere, or nowhere."""
     here = told(node, facts)
     return [
-        guest.name
-        for guest in document.guests_on(node)
-        if not document.owns(here.get(guest.name, {}).get("owner"))
+        guest.name for guest in document.guests_on(node) if not document.owns(here.get(guest.name, {}).get("owner"))
     ]
 
 
@@ -85,7 +83,9 @@ def elsewhere(document: Document, node: str, facts: Facts, others: Facts) -> lis
 
 def _would_lose(guest: Guest, node: str, there: Facts, here: Facts) -> bool:
     """Tell whether a guest has a disk, and only on a node that it does not run on any more."""
-    return bool(guest.settings.get("image") and _has_disk(node, guest, there) and not _has_disk(guest.node, guest, here))
+    return bool(
+        guest.settings.get("image") and _has_disk(node, guest, there) and not _has_disk(guest.node, guest, here)
+    )
 
 
 def _still_there(guest: Guest, host: str) -> str:

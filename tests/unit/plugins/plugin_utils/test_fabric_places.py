@@ -18,8 +18,8 @@ BEHIND = (
     f"compute2, or remove {PLACE} from {{}} to start anew"
 )
 STILL = (
-    "fabric_guests[0].node: vm1 still stands on compute9, which the document does not name; set fabric_clean to true to "
-    "have it removed there, or name compute9 in fabric_nodes"
+    "fabric_guests[0].node: vm1 still stands on compute9, which the document does not name; set fabric_clean to true "
+    "to have it removed there, or name compute9 in fabric_nodes"
 )
 DOCUMENT = changed(sample(), {"fabric_guests[0].node": "compute2", "fabric_guests[0].image": "/images/a.qcow2"})
 
