@@ -62,8 +62,8 @@ options:
   ipv6:
     description:
       - Whether IPv6 is on on the end. It is switched before the end goes up.
-      - On a new end it is as the namespace has it for new interfaces, but off where the end is a port on the userspace
-        datapath of Open vSwitch, or the same run of M(netvirt.fabric.apply) makes it one. See
+      - On a new end it is as the namespace has it for new interfaces, but off where the end is a port of Open vSwitch,
+        or the same run of M(netvirt.fabric.apply) makes it one. See
         O(netvirt.fabric.ovs_port_vlan#module:ipv6).
     type: bool
   peer:

@@ -3,12 +3,14 @@
 """Compare what goes from guest to guest of two nodes with and without what protects a network.
 
 usage: .venv/bin/python tests/bench/throughput.py [--of tunnels|router] [--lab NAME] [--pairs N] [--seconds N]
+           [--place NODE=NODE ...]
 
-The lab must be up, with the nodes network1, compute1 and compute2. Guests are namespaces on their ports. The two
-alternate, so that a slow moment of the machine hits both. Prints a Markdown table.
+The lab must be up, with the nodes network1, compute1 and compute2, or others that stand for them: with
+--place network1=compute1 a lab of two nodes will do. Guests are namespaces on their ports. The two alternate, so that a
+slow moment of the machine hits both. Prints a Markdown table.
 
 tunnels: two guests of examples/isolated. "Without" is the same build, less the flows that drop frames to the tunnel
-endpoint, and with IPv6 on on all ports.
+endpoint (the kernel's datapath needs none), and with IPv6 on on all ports.
 router: a guest each of two networks of examples/routers. "Without" is the same build, less all nft tables of the
 router: which sources it admits, what it forwards where, and translation. Two rules are left, which have it forward all
 and track connections, as any router that translates does.
@@ -22,8 +24,10 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,10 +40,12 @@ from netvirt_testing.paths import ROOT
 # Scripts with "on" or "off" as their argument.
 TUNNELS = """
 set -e
-mac=$(ovs-vsctl get bridge br-phy other_config:hwaddr | tr -d '"')
+mac=$(ovs-vsctl --if-exists get bridge br-phy other_config:hwaddr | tr -d '"')
 for bridge in $(ovs-vsctl list-br); do
   [ $bridge = br-phy ] && continue
-  if [ $1 = on ]; then
+  if [ -z "$mac" ]; then
+    :
+  elif [ $1 = on ]; then
     while read -r flow; do ovs-ofctl add-flow $bridge "$flow"; done < /root/measured-flows-$bridge
   else
     ovs-ofctl --no-stats dump-flows $bridge | grep priority=65535 | sed 's/^ *//; s/ actions/,actions/' \
@@ -85,9 +91,18 @@ class Subject:
 
 
 SUBJECTS = {
-    "tunnels": Subject("isolated", ("vm1", "vm2"), ("compute1", "compute2"), TUNNELS),
+    "tunnels": Subject("isolated", ("green1", "green2"), ("compute1", "compute2"), TUNNELS),
     "router": Subject("routers", ("red1", "gold1"), ("network1",), ROUTER),
 }
+
+
+def placed(value: Any, places: Mapping[str, str]) -> Any:
+    """Return a part of a document with other nodes in the place of its own."""
+    if isinstance(value, dict):
+        return {key: placed(item, places) for key, item in value.items()}
+    if isinstance(value, list):
+        return [placed(item, places) for item in value]
+    return places.get(value, value)
 
 
 def gigabits(guests: Guests, client: str, server: str, seconds: int) -> float:
@@ -106,15 +121,18 @@ def main() -> None:
     parser.add_argument("--lab", default="demo")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--place", action="append", default=[], metavar="NODE=NODE")
     options = parser.parse_args()
     lab, subject = Lab.attach(options.lab), SUBJECTS[options.of]
-    document = yaml.safe_load((ROOT / "examples" / subject.example / "fabric.yml").read_text(encoding="utf-8"))
+    places = dict(item.split("=") for item in options.place)
+    told = yaml.safe_load((ROOT / "examples" / subject.example / "fabric.yml").read_text(encoding="utf-8"))
+    document = placed(told, places)
     found: dict[str, list[float]] = {"on": [], "off": []}
     with tempfile.TemporaryDirectory() as directory, in_fabric(lab, document, Path(directory)) as guests:
         gigabits(guests, *subject.guests, options.seconds)  # switches learn
         for _pair in range(options.pairs):
             for state in ("off", "on"):
-                for node in subject.nodes:
+                for node in dict.fromkeys(placed([*subject.nodes], places)):
                     lab.run(node, ["sh", "-c", subject.switch, "switch", state])
                 found[state].append(gigabits(guests, *subject.guests, options.seconds))
     medians = {state: statistics.median(values) for state, values in found.items()}

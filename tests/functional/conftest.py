@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine import output
+from engine import DATAPATH, output
 from netlink_node import inside, ip
 from uplink_node import BRIDGE, NEIGHBOUR, NIC, remove
 
@@ -62,11 +62,11 @@ def nic() -> Iterator[None]:
     remove()
 
 
-@pytest.fixture(params=["linux", "netdev"])
+@pytest.fixture(params=["linux", "openvswitch"])
 def bridge(nic: None, request: pytest.FixtureRequest) -> str:
     """Have a bridge of one sort or the other; it goes with the NIC."""
     if request.param == "linux":
         ip("link", "add", BRIDGE, "type", "bridge")
     else:
-        output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+        output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     return str(request.param)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Result, converge
@@ -14,6 +15,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 
 Spec = dict[str, Any]
+
+DATAPATH = "system" if Path("/sys/module/openvswitch").exists() else "netdev"
+"""The datapath that a fabric gets on this node: the kernel's where there is one, as in virtual machines."""
 
 
 def apply(resources: Sequence[Spec], check: bool = False, **settings: Any) -> Result:

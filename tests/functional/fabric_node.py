@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from engine import Result, Spec
+from engine import DATAPATH, Result, Spec
 from netlink_node import clean, ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -62,10 +62,10 @@ def resources(state: str = "present", told: Any = None) -> list[Spec]:
         for item in ip("address", "show")
     }
     bridges = {"br-phy": {"owner": OWNER, "ports": ["nvtul"]}} if "br-phy" in links else {}
-    facts = {NODE: {"datapath_types": ["netdev"], "interfaces": links, "bridges": bridges}}
+    facts = {NODE: {"datapath_types": [DATAPATH], "interfaces": links, "bridges": bridges}}
     for number, peer in enumerate(PEERS, 2):
         underlay = {"addresses": [f"192.0.2.{number}/24"], "mtu": 1500, "mac": "02:00:00:00:00:02", "up": True}
-        facts[peer] = {"datapath_types": ["netdev"], "interfaces": {"nvtul": underlay}, "bridges": {}}
+        facts[peer] = {"datapath_types": [DATAPATH], "interfaces": {"nvtul": underlay}, "bridges": {}}
     found: list[Spec] = compile_node(told or document(), NODE, facts, [NODE, *PEERS], state)["resources"]
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import Spec
+from engine import DATAPATH, Spec
 from hypothesis import strategies as st
 
 Maker = st.DrawFn
@@ -102,7 +102,7 @@ def _bridges(making: Making) -> None:
                 external_ids=_maps,
                 other_config=_maps,
             )
-            making.add("ovs_bridge", name=name, datapath_type="netdev", **options)
+            making.add("ovs_bridge", name=name, datapath_type=DATAPATH, **options)
 
 
 def _links(making: Making) -> None:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Result, Spec, output
+from engine import DATAPATH, Result, Spec, output
 from netlink_node import clean, inside, ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -70,7 +70,7 @@ def document(**external: str) -> dict[str, Any]:
 def compiled(declared: dict[str, Any]) -> list[Spec]:
     """Return what makes the router; its ports are on the bridges of the test instead of those of Open vSwitch."""
     links = {"nvtup": {"addresses": [], "mtu": 1500, "mac": "02:00:00:00:00:01", "up": True}}
-    facts = {NODE: {"datapath_types": ["netdev"], "interfaces": links, "bridges": {}}}
+    facts = {NODE: {"datapath_types": [DATAPATH], "interfaces": links, "bridges": {}}}
     resources: list[Spec] = compile_node(declared, NODE, facts, [NODE])["resources"]
     segments = {port: name for name, port in ROUTER_PORTS.items()}
     found = []

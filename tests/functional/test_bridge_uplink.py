@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine import Spec, apply, output
+from engine import DATAPATH, Spec, apply, output
 from netlink_node import addresses, ip, shown_before
 from uplink_node import BRIDGE, KEPT, NIC, everything, moved, reached, uplink
 
@@ -65,7 +65,7 @@ def test_what_was_there_before_can_be_fed_back(bridge: str) -> None:
 def test_bridge_of_the_same_run_and_its_own_address(nic: None) -> None:
     before = everything()
     own = {"name": BRIDGE, "addresses": ["10.50.0.1/24"], "purge_addresses": False, "up": True}
-    resources = [uplink(), {"ip_interface": own}, {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}}]
+    resources = [uplink(), {"ip_interface": own}, {"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH}}]
     converges(*resources)
     assert "10.50.0.1/24" in addresses(BRIDGE)
     assert reached("10.99.0.2")
@@ -97,7 +97,7 @@ def test_routes_made_later_go_with_the_addresses_that_they_need(bridge: str) -> 
 
 
 def test_vlan(nic: None) -> None:
-    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     output("ovs-vsctl", "set", "port", BRIDGE, "tag=10")
     converges(uplink(vlan=10))
     assert output("ovs-vsctl", "get", "port", NIC, "tag").strip() == "10"
@@ -109,7 +109,7 @@ def test_vlan(nic: None) -> None:
 
 
 def test_port_that_somebody_else_made(nic: None) -> None:
-    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     output("ovs-vsctl", "add-port", BRIDGE, NIC)
     converges(uplink())
     assert moved()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import apply, output
+from engine import DATAPATH, apply, output
 from killed import any_change, rotated, run_until
 from uplink_node import BRIDGE, KEPT, PENDING, everything, moved, reached, uplink, wait_for_guard
 
@@ -117,7 +117,7 @@ def test_guard_is_killed_while_it_waits(bridge: str) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)
+@pytest.mark.parametrize("bridge", ["openvswitch"], indirect=True)
 def test_guard_of_an_earlier_move_leaves_a_later_one_alone(bridge: str) -> None:
     """As when it was killed before it began, and systemd starts it again."""
     moving = apply([uplink(confirm_timeout=300)])
@@ -130,7 +130,7 @@ def test_guard_of_an_earlier_move_leaves_a_later_one_alone(bridge: str) -> None:
 
 @pytest.mark.usefixtures("connection")
 def test_open_vswitch_stops_before_the_way_back(nic: None) -> None:
-    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     before = everything()
     apply([uplink(confirm_timeout=5)])
     output("systemctl", "stop", "openvswitch-switch", "ovs-vswitchd", "ovsdb-server")
@@ -157,7 +157,7 @@ def duration(resources: list[Any]) -> float:
 
 
 @pytest.mark.usefixtures("connection")
-@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)  # a point takes seconds
+@pytest.mark.parametrize("bridge", ["openvswitch"], indirect=True)  # a point takes seconds
 def test_run_is_killed_when_guarded(bridge: str) -> None:
     """SIGKILL at several points: when all has come to rest, everything is as it was before, and never half."""
     before = everything()
@@ -178,7 +178,7 @@ def test_run_is_killed_when_guarded(bridge: str) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-@pytest.mark.parametrize("bridge", ["netdev"], indirect=True)  # a point takes seconds
+@pytest.mark.parametrize("bridge", ["openvswitch"], indirect=True)  # a point takes seconds
 def test_guard_is_killed_while_it_moves(bridge: str) -> None:
     before = everything()
     for delay in (0, 0.2, 0.4):

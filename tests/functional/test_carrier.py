@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import apply, output
+from engine import DATAPATH, apply, output
 from netlink_node import ip
 from uplink_node import BRIDGE, NIC, everything, uplink
 
@@ -55,9 +55,9 @@ TAKEN: list[list[dict[str, Any]]] = [
     [{"ip_interface": {"name": NIC, "state": "absent"}}],
     [{"ip_interface": {"name": NIC, "up": False}}],
     [{"netns_router": {"name": NAMESPACE, "interfaces": [{"name": NIC}]}}],
-    [{"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}}, {"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE}}],
+    [{"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH}}, {"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE}}],
     [
-        {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}},
+        {"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH}},
         {
             "ovs_port_vlan": {
                 "name": "bond0",
@@ -114,7 +114,7 @@ def test_what_is_below_a_bridge_with_the_address(resource: dict[str, Any], monke
     ip("link", "set", NIC, "master", OTHER)
     ip("address", "add", "10.97.0.2/24", "dev", OTHER)
     ip("link", "set", OTHER, "up")
-    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     before = everything()
     with pytest.raises(NetvirtError, match=r"the connection of Ansible comes by (nvtother|nvtnic), from 10.97.0.1"):
         apply([resource])
@@ -135,7 +135,7 @@ def test_what_is_below_a_bridge_with_the_address(resource: dict[str, Any], monke
 def test_what_is_below_a_bridge_of_open_vswitch(resource: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     connect(monkeypatch, "10.97.0.1", "10.97.0.2")
     for name in (BRIDGE, OTHER):
-        output("ovs-vsctl", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
+        output("ovs-vsctl", "add-br", name, "--", "set", "bridge", name, f"datapath_type={DATAPATH}")
     output("ovs-vsctl", "add-port", BRIDGE, NIC)
     ip("address", "add", "10.97.0.2/24", "dev", BRIDGE)
     ip("link", "set", BRIDGE, "up")

@@ -1,9 +1,12 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nobody but the nodes themselves can put a frame into a tunnel's end (userspace datapath).
+"""Nobody but the nodes themselves can put a frame into a tunnel's end.
 
 The frames are those of an attack: from a guest's port, and from each physical network, to the MAC and IP address of the
 node's tunnel endpoint, with the fabric's key and a frame inside. They are looked for in each network of the node.
+
+On the userspace datapath Open vSwitch itself may take such a frame for a tunnel packet. On the kernel's, the node's IP
+stack does, so that the frames are sent to the MAC addresses of the bridges' own devices as well.
 """
 
 from __future__ import annotations
@@ -14,17 +17,19 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import fabric_node
 import pytest
-from engine import apply, column, output
+from engine import DATAPATH, apply, column, output
 from fabric_node import NICS, nics
 from netlink_node import addresses, ip
 from wire_frames import BROADCAST, MARKED, TUNNEL_PORTS, Place, delivered, ethernet, tunnelled
 
 KINDS = ("vxlan", "geneve", "gre")
+BRIDGES = ("br-int", "br-tun", "br-ex")  # and br-phy, where Open vSwitch itself has the tunnels' end
 GUEST, INSIDE = "tap-vm3", "nvtvm3"
 SENDERS: list[Place] = [(None, INSIDE), (None, "nvtexp"), (None, "nvtphp")]
 PLACES: list[Place] = [*SENDERS, (None, "nvtulp"), ("nv-r1", "gw-blue"), ("nv-r1", "ex-r1")]
@@ -67,14 +72,19 @@ def has_port_number(name: str) -> bool:
 def attack(kind: str) -> dict[Place, list[bytes]]:
     """Return the frames that each sender sends."""
     frames = []
-    for source in SOURCES:
-        for inner in INNER_VLANS:
-            for outer in OUTER_VLANS:
-                name = f"{source} {inner} in {outer}".encode()
-                frame = ethernet("02:00:00:00:66:01", BROADCAST, MARKED, name, *inner)
-                packet = tunnelled(kind, 1, source, "192.0.2.1", frame)
-                frames.append(ethernet("02:00:00:00:66:02", UNDERLAY_MAC, 0x0800, packet, *outer))
+    for source, inner, outer, mac in product(SOURCES, INNER_VLANS, OUTER_VLANS, ends()):
+        name = f"{source} {inner} in {outer} to {mac}".encode()
+        frame = ethernet("02:00:00:00:66:01", BROADCAST, MARKED, name, *inner)
+        packet = tunnelled(kind, 1, source, "192.0.2.1", frame)
+        frames.append(ethernet("02:00:00:00:66:02", mac, 0x0800, packet, *outer))
     return dict.fromkeys(SENDERS, frames)
+
+
+def ends() -> list[str]:
+    """Return the MAC addresses at which something may take a frame for a tunnel packet."""
+    if DATAPATH == "netdev":
+        return [UNDERLAY_MAC]
+    return [UNDERLAY_MAC, *(ip("link", "show", "dev", bridge)[0]["address"] for bridge in BRIDGES)]
 
 
 def give_ports_addresses() -> None:
@@ -91,7 +101,7 @@ def has_address(name: str) -> bool:
 
 
 def lose_flows() -> None:
-    for bridge in ("br-int", "br-tun", "br-ex"):
+    for bridge in BRIDGES:
         output("ovs-ofctl", "del-flows", bridge, f"dl_dst={UNDERLAY_MAC}")
 
 
@@ -124,30 +134,45 @@ def addressed_ports() -> list[str]:
 def test_no_frame_gets_into_a_tunnels_end(tunnels: str) -> None:
     frames = attack(tunnels)
     assert addressed_ports() == []
-    assert decapsulating(tunnels) == []
     assert delivered(frames, PLACES) == {}
+    told = fabric_node.resources(told=fabric_node.document(tunnels))
+    if DATAPATH == "netdev":
+        each_half_holds_alone(tunnels, frames, told)
+    else:
+        bridges_stay_down(frames, told)
+    assert addressed_ports() == []
+    assert run(told, check=True).operations == []
+    assert delivered(frames, PLACES) == {}
+
+
+def each_half_holds_alone(kind: str, frames: dict[Place, list[bytes]], told: list[dict[str, Any]]) -> None:
+    assert decapsulating(kind) == []
     lose_flows()  # as a restart of Open vSwitch does: the ports without addresses hold alone
-    assert decapsulating(tunnels) == []
+    assert decapsulating(kind) == []
     assert delivered(frames, PLACES) == {}
     give_ports_addresses()  # With both gone the attack works, so this test would see it.
-    wait_for(lambda: decapsulating(tunnels) != [])  # Open vSwitch hears of the addresses a moment later
+    wait_for(lambda: decapsulating(kind) != [])  # Open vSwitch hears of the addresses a moment later
     wait_for(lambda: delivered(frames, PLACES) != {})
-    told = fabric_node.resources(told=fabric_node.document(tunnels))
     planned = {(item["kind"], item["name"].partition("/")[0]) for item in run(told, check=True).operations}
     assert planned == {
-        *(("ovs_flow", bridge) for bridge in ("br-int", "br-tun", "br-ex")),
+        *(("ovs_flow", bridge) for bridge in BRIDGES),
         *(("ovs_port_vlan", port) for port in ("nvtex", "nvtph", GUEST)),
         *(("veth_pair", port) for port in ("rl-blue", "xl-r1")),
     }
     flows = [item for item in told if "ovs_flow" in item]
     run_only(flows)  # the flows hold alone, too
     assert addressed_ports() != []
-    assert decapsulating(tunnels) == []
+    assert decapsulating(kind) == []
     assert delivered(frames, PLACES) == {}
     run(told)
-    assert addressed_ports() == []
-    assert run(told, check=True).operations == []
-    assert delivered(frames, PLACES) == {}
+
+
+def bridges_stay_down(frames: dict[Place, list[bytes]], told: list[dict[str, Any]]) -> None:
+    """With a bridge's own device up, the node's IP stack gets the frames and the attack works."""
+    ip("link", "set", "br-ex", "up")
+    wait_for(lambda: delivered(frames, PLACES) != {})
+    assert [(item["kind"], item["name"]) for item in run(told, check=True).operations] == [("ip_interface", "br-ex")]
+    run(told)
 
 
 def run_only(resources: list[dict[str, Any]]) -> None:
@@ -157,11 +182,11 @@ def run_only(resources: list[dict[str, Any]]) -> None:
 
 def test_bridges_forward_as_before(tunnels: str) -> None:
     """The flows take nothing but those frames: an ordinary bridge keeps its NORMAL, beside others' flows."""
-    for bridge in ("br-int", "br-tun", "br-ex"):
+    for bridge in BRIDGES:
         assert column("Bridge", bridge, "fail_mode") in ("standalone", [])
         shown = output("ovs-ofctl", "dump-flows", bridge)
         assert re.search(r"priority=0 actions=NORMAL", shown), shown
-        assert "priority=65535" in shown
+        assert ("priority=65535" in shown) == (DATAPATH == "netdev")
     frame = ethernet("02:00:00:00:66:03", BROADCAST, MARKED, b"hello")
     assert delivered({(None, "nvtexp"): [frame]}, PLACES) == {("nv-r1", "ex-r1"): {b"hello"}}
     tagged = ethernet("02:00:00:00:66:04", BROADCAST, MARKED, b"office", 200)
@@ -172,7 +197,8 @@ def test_an_underlay_gets_its_ipv6_addresses_back(nic: None) -> None:
     mine = "2001:db8:ab::1/64"
     ip("address", "add", mine, "dev", "nvtul", "nodad")
     run(fabric_node.resources())
-    assert (addresses("nvtul"), mine in addresses("br-phy")) == ([], True)
+    had_by = "br-phy" if DATAPATH == "netdev" else "nvtul"
+    assert (mine in addresses(had_by), addresses("nvtul") == []) == (True, DATAPATH == "netdev")
     run(fabric_node.resources("absent"))
     assert addresses("nvtul") == ["192.0.2.1/24", mine]
 
@@ -181,9 +207,10 @@ def test_a_nic_gets_its_ipv6_back(nic: None) -> None:
     def ipv6_is_on(name: str) -> bool:
         return Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").read_text(encoding="ascii").strip() == "0"
 
+    ports = [name for name in NICS if name != "nvtul" or DATAPATH == "netdev"]
     assert all(ipv6_is_on(name) for name in NICS)
     run(fabric_node.resources())
-    assert not any(ipv6_is_on(name) for name in NICS)
+    assert [name for name in NICS if not ipv6_is_on(name)] == ports
     assert run(fabric_node.resources(), check=True).operations == []
     run(fabric_node.resources("absent"))
     assert all(ipv6_is_on(name) for name in NICS)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Spec, apply, output
+from engine import DATAPATH, Spec, apply, output
 from netlink_node import addresses, clean_node, ip, namespaces
 from snapshot import changes, settled
 
@@ -37,7 +37,7 @@ MADE_FIRST = [("netns_router", "nvtns"), ("nat_masquerade", "nat"), ("veth_pair"
 SWITCHED = [("ovs_bridge", "nvtbr"), ("ovs_port_vlan", "nvtleg")]
 ADDRESSED = ("netns_router", "nvtns")
 NETWORK: list[Spec] = [
-    {"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}},
+    {"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}},
     {"ovs_port_vlan": {"name": "nvtleg", "bridge": "nvtbr", "tag": 10}},
     {"veth_pair": {"name": "nvtleg", "peer": {"name": "gw", "namespace": "nvtns"}}},
     {"netns_router": {"name": "nvtns", "interfaces": [{"name": "gw", "addresses": ["10.97.0.1/24"]}]}},

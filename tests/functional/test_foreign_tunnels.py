@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import apply, output
+from engine import DATAPATH, apply, output
 from netlink_node import ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
@@ -29,7 +29,7 @@ def vxlan() -> Iterator[None]:
 
 def tunnels(**options: Any) -> list[dict[str, Any]]:
     mesh = {"name": "nvtvxl", "bridge": BRIDGE, "type": "vxlan", "remotes": ["192.0.2.2"], **options}
-    return [{"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev"}}, {"ovs_tunnel": mesh}]
+    return [{"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH}}, {"ovs_tunnel": mesh}]
 
 
 def test_the_port_is_refused_with_the_name_of_who_has_it() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Object, output
+from engine import DATAPATH, Object, output
 from guest_node import (
     DISKS,
     IMAGE,
@@ -117,7 +117,7 @@ def test_what_a_guest_can_have_while_it_runs() -> None:
 @pytest.fixture
 def switch() -> Iterator[str]:
     """Have a bridge with a port for the guest's device, and one that is always there."""
-    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "bridge", "nvtbr", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "bridge", "nvtbr", f"datapath_type={DATAPATH}")
     try:
         output("ovs-vsctl", "add-port", "nvtbr", "nvttap0", "--", "add-port", "nvtbr", "nvtport", "--", "set",
                "interface", "nvtport", "type=internal")  # fmt: skip

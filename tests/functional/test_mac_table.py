@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from engine import apply, output
+from engine import DATAPATH, apply, output
 from netlink_node import clean, ip
 from wire_frames import BROADCAST, MARKED, ethernet, opened
 
@@ -43,7 +43,7 @@ def evicted() -> int:
 
 def learn(size: int) -> None:
     """Send a frame from each of the addresses; Open vSwitch looks at each of them in turn."""
-    bridge = {"name": BRIDGE, "datapath_type": "netdev", "mac_table_size": size}
+    bridge = {"name": BRIDGE, "datapath_type": DATAPATH, "mac_table_size": size}
     apply([{"ovs_bridge": bridge}, {"ovs_port_vlan": {"name": PORT, "bridge": BRIDGE}}])
     with opened([(None, WIRE)]) as sockets:
         for _attempt in range(_ATTEMPTS):

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from engine import column, output
+from engine import DATAPATH, column, output
 from netlink_node import actions, addresses, clean_node, converges, ip, link, refused, routes
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import InvalidValue
 
 __all__ = ["clean_node"]
-BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}
+BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Object, apply, column, output
+from engine import DATAPATH, Object, apply, column, output
 from netlink_node import link
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
 
-REAL = {"datapath_type": "netdev"}
+REAL = {"datapath_type": DATAPATH}
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_external_ids_are_exact_but_for_our_mark(bridge: Object) -> None:
 
 
 def test_a_bridge_made_by_hand_is_changed_but_not_marked(bridge: Object) -> None:
-    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "bridge", "nvtbr", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "bridge", "nvtbr", f"datapath_type={DATAPATH}")
     assert bridge.changes(fail_mode="secure") == {"fail_mode"}
     assert column("Bridge", "nvtbr", "external_ids") == {}
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Object, apply, column, output
+from engine import DATAPATH, Object, apply, column, output
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
-BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}
+BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}
 PORT = {"ovs_port_vlan": {"name": "nvtp", "bridge": "nvtbr", "type": "internal"}}
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Object, apply, output
+from engine import DATAPATH, Object, apply, output
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue, Unavailable
 
-BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}
+BRIDGE = {"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}
 FLOWS = ["priority=10,ip,nw_dst=10.0.0.0/8 actions=drop", "table=1,arp actions=NORMAL"]
 
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 import pytest
 import yaml
-from engine import apply, output
+from engine import DATAPATH, apply, output
 
 MODULE = Path(__file__).parents[2] / "plugins/modules/ovs_flow.py"
 BRIDGES = {"br-int": "nvtint", "br-phy": "nvtphy"}
@@ -59,7 +59,7 @@ def host(name: str, bridge: str, vlan: Optional[int]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _switches() -> Iterator[None]:
-    bridges = [{"ovs_bridge": {"name": name, "datapath_type": "netdev"}} for name in BRIDGES.values()]
+    bridges = [{"ovs_bridge": {"name": name, "datapath_type": DATAPATH}} for name in BRIDGES.values()]
     try:
         inside = [host(name, "nvtint", vlan) for name, vlan in INSIDE.items()]
         outside = [host(name, "nvtphy", vlan) for name, vlan in {**OUTSIDE, WIRE: None}.items()]

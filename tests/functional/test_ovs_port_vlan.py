@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Object, apply, column, output
+from engine import DATAPATH, Object, apply, column, output
 from netlink_node import link
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, Failed, InvalidValue
@@ -20,7 +20,7 @@ LATER = {"bridge": "nvtbr", "device_required": False}
 @pytest.fixture(autouse=True)
 def _bridges() -> Iterator[None]:
     bridges = ("nvtbr", "nvtbr2")
-    apply([{"ovs_bridge": {"name": name, "datapath_type": "netdev"}} for name in bridges])
+    apply([{"ovs_bridge": {"name": name, "datapath_type": DATAPATH}} for name in bridges])
     yield
     for name in bridges:
         output("ovs-vsctl", "--if-exists", "del-br", name)
@@ -193,7 +193,7 @@ def test_a_patch_that_moves_works(port: Object, both: bool) -> None:
     ends = {"nvtp": {"bridge": "nvtbr", "peer": "nvtq"}, "nvtq": {"bridge": "nvtbr2", "peer": "nvtp"}}
     apply([{"ovs_port_vlan": {"name": name, "type": "patch", **end}} for name, end in ends.items()])
     output("ovs-vsctl", "set", "Port", "nvtp", "external_ids:other=kept")
-    apply([{"ovs_bridge": {"name": "nvtbr3", "datapath_type": "netdev"}}])
+    apply([{"ovs_bridge": {"name": "nvtbr3", "datapath_type": DATAPATH}}])
     try:
         moved = [{"name": "nvtp", "bridge": "nvtbr3"}, {"name": "nvtq", "bridge": "nvtbr"}]
         apply([{"ovs_port_vlan": {**end, "move": True}} for end in (moved if both else moved[:1])])
@@ -260,7 +260,7 @@ def test_a_bridge_and_its_ports_in_any_order_are_one_transaction() -> None:
     ports = [{"ovs_port_vlan": {"name": name, "bridge": "nvtbr3", "type": "internal", "tag": 9}} for name in names]
     before = int(output("ovs-vsctl", "get", "Open_vSwitch", ".", "next_cfg"))
     try:
-        apply([*ports, {"ovs_bridge": {"name": "nvtbr3", "datapath_type": "netdev"}}])
+        apply([*ports, {"ovs_bridge": {"name": "nvtbr3", "datapath_type": DATAPATH}}])
         assert int(output("ovs-vsctl", "get", "Open_vSwitch", ".", "next_cfg")) == before + 1
         assert sorted(output("ovs-vsctl", "list-ports", "nvtbr3").split()) == sorted(names)
     finally:

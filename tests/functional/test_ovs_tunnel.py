@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Object, apply, column, output, version
+from engine import DATAPATH, Object, apply, column, output, version
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 
@@ -18,7 +18,7 @@ REMOTES = ["192.0.2.2", "192.0.2.3", "192.0.2.4"]
 
 @pytest.fixture(autouse=True)
 def _bridge() -> Iterator[None]:
-    apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}])
+    apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}])
     yield
     for name in ("nvtbr", "nvtbr2"):
         output("ovs-vsctl", "--if-exists", "del-br", name)
@@ -142,7 +142,7 @@ def test_a_tunnel_that_keeps_its_key_is_no_twin() -> None:
 
 @pytest.mark.parametrize("remotes", [{"remote": REMOTES[0]}, {"remotes": REMOTES}])
 def test_it_moves_to_another_bridge(tunnel: Object, remotes: dict[str, Any]) -> None:
-    output("ovs-vsctl", "add-br", "nvtbr2", "--", "set", "bridge", "nvtbr2", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr2", "--", "set", "bridge", "nvtbr2", f"datapath_type={DATAPATH}")
     try:
         tunnel.present(**VXLAN, **remotes, key="5", external_ids={"a": "b"})
         moved = {**VXLAN, **remotes, "bridge": "nvtbr2"}
@@ -194,7 +194,7 @@ def test_wrong_values_are_one_line_and_change_nothing(options: dict[str, Any], m
 def test_a_port_and_a_tunnel_take_each_others_name_in_one_run(
     absent_first: bool, from_tunnel: bool, bridge: str
 ) -> None:
-    apply([{"ovs_bridge": {"name": "nvtbr2", "datapath_type": "netdev"}}])
+    apply([{"ovs_bridge": {"name": "nvtbr2", "datapath_type": DATAPATH}}])
     port = {"ovs_port_vlan": {"name": "nvt", "bridge": bridge, "type": "internal", "tag": 7}}
     tunnel = {"ovs_tunnel": {"name": "nvt", **VXLAN, "remote": "192.0.2.2"}}
     old, new = (tunnel, port) if from_tunnel else (port, tunnel)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Spec, column, output
+from engine import DATAPATH, Spec, column, output
 from netlink_node import clean_node, ip
 from test_purge import NETWORK, OWNER, ours, run
 
@@ -138,7 +138,7 @@ def test_an_owner_takes_over_all_of_another(network: None) -> None:
 
 def test_adopt_marks_nothing_that_nobody_has_marked(clean_node: None) -> None:
     """An object that was there before stays unmarked, also when it is changed."""
-    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "Bridge", "nvtbr", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr", "--", "set", "Bridge", "nvtbr", f"datapath_type={DATAPATH}")
     try:
         done = other([{"ovs_bridge": {"name": "nvtbr", "mac_table_size": 4096}}], adopt=True)
         assert [item["action"] for item in done.operations] == ["update"]

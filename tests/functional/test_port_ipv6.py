@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Spec, apply, output
+from engine import DATAPATH, Spec, apply, output
 from netlink_node import addresses, clean, ip
 
 BRIDGE, NIC, OTHER = "nvtbr", "nvtnic", "nvtnic2"
@@ -29,7 +29,7 @@ def _nics() -> Iterator[None]:
 
 
 def bridge(**options: Any) -> Spec:
-    return {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev", **options}}
+    return {"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH, **options}}
 
 
 def port(**options: Any) -> Spec:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Spec, column, output
+from engine import DATAPATH, Spec, column, output
 from netlink_node import clean_node, ip, namespaces
 from snapshot import changes, difference, flows, settled, uncounted
 
@@ -24,7 +24,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KI
 __all__ = ["clean_node"]
 
 OWNER = "nvt"
-NETDEV = {"datapath_type": "netdev"}
+NETDEV = {"datapath_type": DATAPATH}
 
 NETWORK: list[Spec] = [
     {"ovs_bridge": {"name": "nvtbr", **NETDEV}},
@@ -129,7 +129,7 @@ def by_hand(clean_node: None) -> Iterator[None]:
 
 
 def _make_by_hand() -> None:
-    output("ovs-vsctl", "add-br", "nvtbr-x", "--", "set", "bridge", "nvtbr-x", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr-x", "--", "set", "bridge", "nvtbr-x", f"datapath_type={DATAPATH}")
     for name, owner in (("nvtp1", ""), ("nvtq", "nv"), ("nvtm-0", "nvtx"), ("nvtm-c0000209", "nvt2")):
         port = ["ovs-vsctl", "add-port", "nvtbr-x", name, "--", "set", "interface", name, "type=internal"]
         output(*port, *(["--", "set", "port", name, f"external_ids:netvirt-owner={owner}"] if owner else []))
@@ -177,7 +177,7 @@ def test_a_set_of_flows_goes_and_those_of_others_with_its_match_stay(ours: None)
 
 
 def test_what_was_adopted_is_not_purged(clean_node: None) -> None:
-    output("ovs-vsctl", "add-br", "nvtbr-x", "--", "set", "bridge", "nvtbr-x", "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", "nvtbr-x", "--", "set", "bridge", "nvtbr-x", f"datapath_type={DATAPATH}")
     output("ovs-vsctl", "add-port", "nvtbr-x", "nvtp", "--", "set", "interface", "nvtp", "type=internal")
     output("ovs-ofctl", "-O", "OpenFlow14", "add-flow", "nvtbr-x", "cookie=0x7,priority=9,arp,actions=drop")
     ip("link", "add", "nvta", "type", "veth", "peer", "name", "nvtb")

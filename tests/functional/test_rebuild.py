@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Result, output
+from engine import DATAPATH, Result, output
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _mended
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -57,8 +57,8 @@ def flows(bridge: str, port: str, old: int, new: int, *more: str) -> dict[str, A
 # As the compiler lays it out: the physical bridge is closed until its flows are in. VLAN 1 of the integration bridge is
 # VLAN 2 there: nvtk1 must reach nvtk2, but never nvtk3.
 RESOURCES = [
-    {"ovs_bridge": {"name": BRIDGES[0], "datapath_type": "netdev", "fail_mode": "standalone"}},
-    {"ovs_bridge": {"name": BRIDGES[1], "datapath_type": "netdev", "fail_mode": "secure"}},
+    {"ovs_bridge": {"name": BRIDGES[0], "datapath_type": DATAPATH, "fail_mode": "standalone"}},
+    {"ovs_bridge": {"name": BRIDGES[1], "datapath_type": DATAPATH, "fail_mode": "secure"}},
     *leg("nvtk1", 1, BRIDGES[0]),
     *leg("nvtk2", 2, BRIDGES[1]),
     *leg("nvtk3", 1, BRIDGES[1]),

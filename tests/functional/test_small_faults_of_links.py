@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from engine import Spec, apply, column, output
+from engine import DATAPATH, Spec, apply, column, output
 from netlink_node import addresses, ip, link
 from uplink_node import BRIDGE, NIC
 
@@ -22,7 +22,7 @@ def test_ipv4_link_local_addresses_are_no_exception() -> None:
 
 @pytest.mark.usefixtures("nic")
 def test_a_tag_of_0_is_no_trunk_of_all_vlans() -> None:
-    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, f"datapath_type={DATAPATH}")
     output("ovs-vsctl", "add-port", BRIDGE, NIC, "tag=0")
     (before,) = apply([{"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE}}], check=True).resources
     assert before.have is not None
@@ -47,7 +47,7 @@ def test_a_bridge_keeps_its_addresses_and_routes_under_another_mac_address() -> 
 
     def wanted(mac: str) -> list[Spec]:
         return [
-            {"ovs_bridge": {"name": BRIDGE, "datapath_type": "netdev", "hwaddr": mac}},
+            {"ovs_bridge": {"name": BRIDGE, "datapath_type": DATAPATH, "hwaddr": mac}},
             {"ip_interface": {"name": BRIDGE, "addresses": held, "up": True}},
         ]
 

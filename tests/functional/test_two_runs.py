@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine import Spec, apply, output
+from engine import DATAPATH, Spec, apply, output
 from netlink_node import addresses, clean_node
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
@@ -28,7 +28,7 @@ HOSTS = [f"nvth{number}" for number in range(4)]
 def wanted(number: int) -> list[Spec]:
     """Return hosts on a bridge, whose VLAN, addresses and translation are all of this number."""
     network = f"10.97.{number}"
-    resources: list[Spec] = [{"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}]
+    resources: list[Spec] = [{"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}]
     for index, host in enumerate(HOSTS, 1):
         inside = {"name": "eth0", "namespace": host}
         interface = {"name": "eth0", "addresses": [f"{network}.{index}/24"]}
@@ -118,7 +118,7 @@ def test_reading_does_not_wait() -> None:
 def test_others_commit_to_the_database_at_the_same_time() -> None:
     """A later configuration of theirs, which ovs-vswitchd has not taken over yet, is none of ours."""
     busy = "for i in $(seq 2000); do ovs-vsctl set bridge nvtbr external_ids:number=$i; done"
-    apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": "netdev"}}])
+    apply([{"ovs_bridge": {"name": "nvtbr", "datapath_type": DATAPATH}}])
     others = [subprocess.Popen(["sh", "-c", busy]) for _number in range(3)]
     try:
         for number in range(ROUNDS * 5):

@@ -232,16 +232,24 @@ class Ovsdb:
         """Whether the node has Open vSwitch, be it stopped."""
         return _programs.installed("ovs-vswitchd")
 
+    def is_port(self, name: str) -> bool:
+        """Tell whether a bridge has a port of that name; False where no database answers."""
+        return self._bridge_that_has(name) is not None
+
     def on_userspace_datapath(self, port: str) -> bool:
         """Tell whether such a port is on a bridge of the userspace datapath; False where no database answers."""
+        bridge = self._bridge_that_has(port)
+        return bridge is not None and bridge.datapath_type == "netdev"
+
+    def _bridge_that_has(self, port: str) -> Optional[Row]:
+        """Return the bridge of a port, which then matters to the run; None, too, where no database answers."""
         concerned = self._concerned
         try:
             bridge = self.bridge_of(port)
         except (_errors.Missing, _errors.Unavailable):
-            return False
-        found = bridge is not None and bridge.datapath_type == "netdev"
-        self._concerned = concerned or found
-        return found
+            return None
+        self._concerned = concerned or bridge is not None
+        return bridge
 
     def reattach(self, port: str) -> None:
         """Make ovs-vswitchd open the device of a port again.

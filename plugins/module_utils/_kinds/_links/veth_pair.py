@@ -291,11 +291,11 @@ def _desired(node: Node, have: Spec, want: Spec) -> Spec:
 
 
 def _is_port(node: Node, end: Spec) -> bool:
-    """Tell whether an end is, or will be, a port on the userspace datapath."""
+    """Tell whether an end is, or will be, a port of Open vSwitch."""
     if end["namespace"] is not None:
         return False
     declared = any(end["name"] in _ovs.devices(port) for port in node.declarations("ovs_port_vlan"))
-    return declared or node.ovsdb.on_userspace_datapath(end["name"])
+    return declared or node.ovsdb.is_port(end["name"])
 
 
 def _require_master(node: Node, end: Spec) -> None:
