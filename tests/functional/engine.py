@@ -19,6 +19,9 @@ Spec = dict[str, Any]
 DATAPATH = "system" if Path("/sys/module/openvswitch").exists() else "netdev"
 """The datapath that a fabric gets on this node: the kernel's where there is one, as in virtual machines."""
 
+SLOWNESS = 1 if Path("/run/systemd/container").exists() else 15
+"""How much longer this node takes than a container: a virtual machine may be emulated, on a machine with other work."""
+
 
 def apply(resources: Sequence[Spec], check: bool = False, **settings: Any) -> Result:
     """Converge a list of ``{kind: options}``."""
@@ -73,7 +76,7 @@ class Object:
 
 def output(*argv: str) -> str:
     """Return what a command prints; it must succeed."""
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30 * SLOWNESS).stdout
 
 
 def column(table: str, row: str, name: str) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import DATAPATH, Result, output
+from engine import DATAPATH, SLOWNESS, Result, output
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _mended
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -85,17 +85,17 @@ def show(name: str) -> str:
 def program(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the engine from its archive."""
     argv = ["/usr/bin/python3", "-I", str(PATHS["program"]), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60 * SLOWNESS, cwd="/")
 
 
 def pings(source: str, target: str) -> bool:
     output("ip", "-n", source, "neighbour", "flush", "all")
     argv = ["ip", "netns", "exec", source, "ping", "-q", "-n", "-c", "3", "-i", "0.3", "-W", "1", ADDRESSES[target]]
-    return subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0
+    return subprocess.run(argv, capture_output=True, check=False, timeout=30 * SLOWNESS).returncode == 0
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOWNESS
     while not condition():
         if time.monotonic() > deadline:
             return False

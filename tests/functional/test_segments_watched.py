@@ -20,7 +20,7 @@ from typing import Any
 
 import fabric_node
 import pytest
-from engine import output
+from engine import DATAPATH, output
 from fabric_node import NODE, OWNER, PEERS, nics, resources
 from netlink_node import ip
 from wire_watcher import Place, watching
@@ -130,7 +130,11 @@ def expected(document: Document) -> set[tuple[Place, Place]]:
 
 def settle(document: Document) -> None:
     """Wait until everything arrives that should, and see that nothing else does."""
-    output("ovs-appctl", "tnl/arp/set", "br-phy", "192.0.2.2", "02:77:00:00:00:01")  # of a node that is not there
+    other, mac = "192.0.2.2", "02:77:00:00:00:01"  # of a node that is not there
+    if DATAPATH == "netdev":
+        output("ovs-appctl", "tnl/arp/set", "br-phy", other, mac)
+    else:
+        ip("neighbour", "replace", other, "lladdr", mac, "dev", "nvtul")
     for _attempt in range(20):
         with watched(document) as arrived:
             time.sleep(0.5)

@@ -74,13 +74,12 @@ class Plan:
     def bridge(self, name: str, **options: Any) -> None:
         """Say that there is a bridge, with as much room for MAC addresses as Neutron's have.
 
-        Its own device has no IPv6 and is down, but for one that has an address of the host: what comes in by it is for
-        the host's IP stack, whatever address it is sent to.
+        Its own device has no IPv6, but for one that has an address of the host.
         """
         common = {"datapath_type": self.site.state.datapath_type, "mac_table_size": MAC_TABLE_SIZE}
         self.say("ovs_bridge", **{"name": name, **common, "fail_mode": "standalone", **options})
         if name != _names.UNDERLAY and name not in self.site.state.addressed:
-            self.link(name, ipv6=False, up=False)
+            self.link(name, ipv6=False)
 
     def port(self, name: str, bridge: str, **options: Any) -> None:
         """Say that a device of the host is a port of a bridge. It must have no address: see ``_engines/_ovs``."""

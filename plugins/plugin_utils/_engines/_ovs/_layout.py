@@ -35,12 +35,15 @@ def plan(site: Site) -> Plan:
 
 
 def _isolate(site: Site, plan: Plan) -> None:
-    """Keep the node's own IP stack off the devices that are ports of its bridges.
+    """Keep the node's own IP stack off its bridges: off the devices that are ports, and off the bridges' own.
 
-    It gets each frame that they receive, beside OVS in userspace (OVS documentation, "Userspace tunneling"), and would
-    answer guests, and answer tunnel packets with errors.
+    It gets each frame that a port receives, beside OVS in userspace (OVS documentation, "Userspace tunneling"), and
+    would answer guests, and answer tunnel packets with errors. By a bridge's own device, if somebody sets that up, it
+    gets what is sent there to any address of the node; with the kernel's datapath that would be tunnel packets, too.
     """
     ports = plan.of_kind("ovs_port_vlan")
     devices = [item["name"] for port in ports if "type" not in port for item in port.get("interfaces", [port])]
+    host = {_names.UNDERLAY, *site.state.addressed}
+    devices += [bridge["name"] for bridge in plan.of_kind("ovs_bridge") if bridge["name"] not in host]
     if devices:
         plan.filter(site.document.origin, isolated_interfaces=sorted(devices))

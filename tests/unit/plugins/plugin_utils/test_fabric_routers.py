@@ -91,14 +91,19 @@ def test_one_leg_may_carry_all_networks() -> None:
     assert [item["name"] for item in of_kind(resources, "veth_pair")] == ["rt-r1", "xl-r1"]
 
 
-def test_the_nodes_own_stack_is_kept_off_every_port() -> None:
-    resources = build(sample(), "network1")
-    isolated = named(resources, "packet_filter", "fabric")["isolated_interfaces"]
-    assert isolated == ["eth1", "eth2", "rl-blue", "xl-r1"]
-    assert named(build(sample(), "compute1"), "packet_filter", "fabric")["isolated_interfaces"] == ["eth1", "tap-vm1"]
+def test_the_nodes_own_stack_is_kept_off_every_port_and_bridge() -> None:
+    def isolated(resources: Any) -> Any:
+        return named(resources, "packet_filter", "fabric")["isolated_interfaces"]
+
+    assert isolated(build(sample(), "network1")) == ["br-ex", "br-int", "br-tun", "eth1", "eth2", "rl-blue", "xl-r1"]
+    assert isolated(build(sample(), "compute1")) == ["br-int", "br-tun", "eth1", "tap-vm1"]
     bond = {"name": "public", "interfaces": ["eth2", "eth3"]}
     facts = facts_of(NODES)
     facts["network1"]["interfaces"]["eth3"] = facts["network1"]["interfaces"]["eth2"]
     resources = build(changed(sample(), {"fabric_physical_networks[0]": bond}), "network1", facts)
-    isolated = named(resources, "packet_filter", "fabric")["isolated_interfaces"]
-    assert isolated == ["eth1", "eth2", "eth3", "rl-blue", "xl-r1"]
+    assert isolated(resources) == ["br-ex", "br-int", "br-tun", "eth1", "eth2", "eth3", "rl-blue", "xl-r1"]
+    facts["network1"]["interfaces"]["br-ex"] = {
+        **facts["network1"]["interfaces"]["eth2"],
+        "addresses": ["203.0.113.9/24"],
+    }
+    assert "br-ex" not in isolated(build(sample(), "network1", facts)), "the host itself is there"
