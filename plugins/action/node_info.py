@@ -6,8 +6,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Optional
+
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._node_task import NodeTask
 
 
 class ActionModule(NodeTask):
-    """See NodeTask."""
+    """See NodeTask. A node that has answered in this play is not asked again."""
+
+    def ask(self, task_vars: Optional[dict[str, Any]]) -> dict[str, Any]:
+        """Return the earlier answer if it is whole, or else the module's."""
+        known = self._task.args.pop("known", None)
+        if isinstance(known, dict) and "interfaces" in known and not known.get("failed"):
+            return self.data({**known, "changed": False})
+        return super().ask(task_vars)

@@ -29,6 +29,55 @@ options:
       - The seconds to wait for each answer of a daemon or program.
     type: int
     default: 8
+  wanted:
+    description:
+      - What the host is to have. The result says in RV(lacking) what it has not.
+    type: dict
+    suboptions:
+      packages:
+        description:
+          - Packages of Debian or Ubuntu.
+        type: list
+        elements: str
+        default: []
+      kernel_modules:
+        description:
+          - Kernel modules. One that does not exist or is built in is never lacking.
+        type: list
+        elements: str
+        default: []
+      files:
+        description:
+          - Files and directories of root.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description:
+              - The absolute path.
+            type: str
+            required: true
+          mode:
+            description:
+              - The permissions in octal digits.
+            type: str
+            required: true
+          content:
+            description:
+              - The whole content. Without it, it is a directory.
+            type: str
+      services:
+        description:
+          - Units of systemd that are to run now and after a boot.
+        type: list
+        elements: str
+        default: []
+  known:
+    description:
+      - The answer of this module that an earlier task of the same play has registered. If that task did not fail, it is
+        returned, and the node is not asked again.
+    type: dict
 requirements:
   - root on the node
 seealso:
@@ -122,6 +171,28 @@ dhcp_servers:
           description: How long it still has it. V(0) is without an end.
           type: int
   sample: {}
+lacking:
+  description: What the host lacks of O(wanted), also where the module fails otherwise.
+  returned: when O(wanted) is given
+  type: dict
+  contains:
+    packages:
+      description: Packages that are not installed.
+      type: list
+      elements: str
+    kernel_modules:
+      description: Kernel modules that exist and are not loaded.
+      type: list
+      elements: str
+    files:
+      description: Paths at which there is nothing, or something else.
+      type: list
+      elements: str
+    services:
+      description: Units that do not run, or that do not start at boot.
+      type: list
+      elements: str
+  sample: {packages: [], kernel_modules: [openvswitch], files: [], services: []}
 bridges:
   description: All bridges of Open vSwitch, by name.
   returned: success
@@ -205,14 +276,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts
+from ansible_collections.netvirt.fabric.plugins.module_utils import _node_facts, _wanted
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _datapath
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS, Node, Settings
-from ansible_collections.netvirt.fabric.plugins.module_utils._options import argument_spec, validate
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import Option, argument_spec, validate
 from ansible_collections.netvirt.fabric.plugins.module_utils._preflight import preflight_warnings
 
-OPTIONS = {name: SETTINGS[name] for name in ("ovsdb", "timeout")}
+SETTINGS_HERE = {name: SETTINGS[name] for name in ("ovsdb", "timeout")}
+OPTIONS = {**SETTINGS_HERE, "wanted": Option(type="dict", options=_wanted.OPTIONS), "known": Option(type="dict")}
 
 
 def main() -> None:
@@ -221,9 +293,12 @@ def main() -> None:
     node = None
     facts: dict[str, Any] = {}
     try:
-        node = Node(Settings(**validate(OPTIONS, {name: module.params[name] for name in OPTIONS}, "settings")))
+        given = validate(OPTIONS, {name: module.params[name] for name in OPTIONS}, "settings")
+        node = Node(Settings(**{name: given[name] for name in SETTINGS_HERE}))
         node.require_root()
-        facts = {
+        if given["wanted"]:
+            facts["lacking"] = _wanted.lacking(given["wanted"], node.settings.timeout)
+        facts |= {
             "interfaces": _node_facts.interfaces(node),
             "resolvers": _node_facts.resolvers(),
             "dhcp_servers": _node_facts.dhcp_servers(node),
