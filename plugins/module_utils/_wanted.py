@@ -85,7 +85,7 @@ def _is_there(item: dict[str, Any]) -> bool:
     if not right or not stat.S_ISREG(found.st_mode):
         return False
     with open(item["path"], "rb") as file:
-        return file.read() == item["content"].encode()
+        return file.read() == str(item["content"]).encode()
 
 
 def _runs(name: str, timeout: int) -> bool:
