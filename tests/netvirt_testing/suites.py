@@ -40,10 +40,14 @@ SLOW_INTEGRATION = (
     *("test_guests", "test_nat_network", "test_removal", "test_contract", "test_classic", "test_physical_networks"),
     *("test_roles", "test_everyday"),
 )
-# What containers lack the modules of the kernel for.
+# What containers lack the modules of the kernel for, and what shows the datapath of the kernel.
 VM_FUNCTIONAL = tuple(
-    f"tests/functional/test_{name}.py"
-    for name in ("link_vlan", "link_bond", "linux_bridge_vlans", "purge_links", "packet_filter")
+    f"tests/functional/test_{name}"
+    for name in (
+        *("link_vlan.py", "link_bond.py", "linux_bridge_vlans.py", "purge_links.py", "packet_filter.py"),
+        *("endpoint.py", "port_ipv6.py", "ovs_flow_vlans.py", "segments_watched.py"),
+        "mending.py::test_flows_are_back_soon_after_open_vswitch_was_started",
+    )
 )
 
 HANDED_ON = ("NETVIRT_FUZZ_", "NETVIRT_KILL_POINTS")

@@ -25,7 +25,8 @@ CODE_CACHE = 128  # MiB; what QEMU takes by itself is more than the node's memor
 PROBE_SECONDS = 3  # A processor takes a fraction of a second, and emulated virtualization may take minutes.
 ASK = {"off": "poweroff", "reboot": "reboot"}
 STDIN_MAX = 1024**2  # bytes
-START_TIMEOUT = "DefaultTimeoutStartSec=10min"  # systemd's 90 s are short where processors are scarce.
+# systemd's 90 s are short where processors are scarce.
+TIMEOUTS = "DefaultTimeoutStartSec=10min\nDefaultTimeoutStopSec=5min"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000  # linux/if_tun.h
 
 
@@ -34,7 +35,7 @@ def create(machine: Machine, lab: Lab) -> None:
     directory = Path(machine.directory)
     directory.mkdir(parents=True, exist_ok=True)
     identity.lay_out(machine, lab)
-    write(identity.files(machine) / "etc/systemd/system.conf.d/10-lab.conf", f"[Manager]\n{START_TIMEOUT}\n")
+    write(identity.files(machine) / "etc/systemd/system.conf.d/10-lab.conf", f"[Manager]\n{TIMEOUTS}\n")
     for name, source in machine.images.items():
         shutil.copytree(source, identity.files(machine) / identity.IMAGES.lstrip("/") / name)
     # The kernel unpacks both archives, one after the other.
