@@ -91,14 +91,15 @@ def switch(node: str, underlay: dict[str, str]) -> list[dict[str, str]]:
     if node == NODES[0]:
         found.append({"name": "br-ex", "set": f"bridge br-ex {netdev}"})
         found += [{"name": name, "bridge": "br-ex", "set": ""} for name in ("eth2", "hand-out")]
-        found.append({"name": "hand-in", "bridge": "br-int", "set": "port hand-in tag=10"})
+        found.append({"name": "hand-in", "bridge": "br-int", "set": "", "tag": "10"})
     return found
 
 
 def command(item: dict[str, str]) -> str:
     """Return the ovs-vsctl that makes a bridge or a port."""
     what = f"add-port {item['bridge']} {item['name']}" if "bridge" in item else f"add-br {item['name']}"
-    return f"ovs-vsctl --may-exist {what}" + (f" -- set {item['set']}" if item["set"] else "")
+    tag = f" tag={item['tag']}" if "tag" in item else ""
+    return f"ovs-vsctl --may-exist {what}{tag}" + (f" -- set {item['set']}" if item["set"] else "")
 
 
 def tasks(underlay: dict[str, str], peer: bool) -> list[dict[str, Any]]:
@@ -121,6 +122,7 @@ def tasks(underlay: dict[str, str], peer: bool) -> list[dict[str, Any]]:
     else:
         loop = {"loop": "{{ parts[inventory_hostname] }}"}
         port = {"bridge": "{{ item.bridge }}", "port": "{{ item.name }}", "set": "{{ item.set or omit }}"}
+        port["tag"] = "{{ item.tag | default(omit) }}"
         bridges = {node: [item for item in items[node] if "bridge" not in item] for node in NODES}
         ports = {node: [item for item in items[node] if "bridge" in item] for node in NODES}
         bridge = {"bridge": "{{ item.name }}", "set": "{{ item.set }}"}

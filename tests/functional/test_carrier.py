@@ -125,6 +125,30 @@ def test_what_is_below_a_bridge_with_the_address(resource: dict[str, Any], monke
 @pytest.mark.parametrize(
     "resource",
     [
+        {"ip_interface": {"name": NIC, "up": False}},
+        {"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE}},
+        {"netns_router": {"name": NAMESPACE, "interfaces": [{"name": NIC}]}},
+    ],
+)
+def test_what_is_below_an_interface_that_stands_on_another(
+    resource: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A macvlan stands for a VLAN interface, which a kernel without modules lacks."""
+    connect(monkeypatch, "10.97.0.1", "10.97.0.2")
+    ip("link", "add", "link", NIC, "name", OTHER, "type", "macvlan")
+    ip("address", "add", "10.97.0.2/24", "dev", OTHER)
+    ip("link", "set", OTHER, "up")
+    output("ovs-vsctl", "add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev")
+    before = everything()
+    with pytest.raises(NetvirtError, match=r"the connection of Ansible comes by nvtnic, from 10.97.0.1"):
+        apply([resource])
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize(
+    "resource",
+    [
         {"ovs_port_vlan": {"name": NIC, "state": "absent"}},
         {"ovs_port_vlan": {"name": NIC, "bridge": BRIDGE, "tag": 9}},
         {"ovs_bridge": {"name": BRIDGE, "state": "absent"}},

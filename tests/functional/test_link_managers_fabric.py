@@ -15,6 +15,8 @@ from netlink_node import addresses, ip, link
 from test_link_managers import restart, state, wait
 
 MTU = 1450
+OWN, NETPLAN = "/etc/systemd/network/50-{name}.network", "/run/systemd/network/10-netplan-{name}.network"
+"""Files of the host's operators, and those that netplan makes of its own."""
 CONFIGURED = """[Match]
 Name={name}
 
@@ -30,10 +32,11 @@ IPv6AcceptRA=no
 network_node = pytest.fixture(nics)
 
 
-@pytest.fixture
-def networkd(network_node: None) -> Iterator[None]:
+@pytest.fixture(params=[OWN])
+def networkd(network_node: None, request: pytest.FixtureRequest) -> Iterator[None]:
     """Have systemd-networkd configure all of the node's NICs, which are veths here."""
-    files = {name: Path(f"/etc/systemd/network/50-{name}.network") for name in NICS}
+    files = {name: Path(request.param.format(name=name)) for name in NICS}
+    Path("/run/systemd/network").mkdir(exist_ok=True)
     for name, address in NICS.items():
         text = CONFIGURED.format(name=name, mtu=MTU, address=f"Address={address}" if address else "")
         files[name].write_text(text, encoding="utf-8")
@@ -77,6 +80,7 @@ def assert_it_holds() -> None:
 
 
 @pytest.mark.usefixtures("networkd")
+@pytest.mark.parametrize("networkd", [OWN, NETPLAN], ids=["own", "netplan"], indirect=True)
 def test_a_network_node_keeps_what_it_took() -> None:
     listed = resources()
     planned = [item for item in run(listed, check=True).operations if item["kind"] == "link_unmanaged"]
@@ -86,7 +90,8 @@ def test_a_network_node_keeps_what_it_took() -> None:
     assert marks() == sorted(f"00-netvirt-{name}.network" for name in NICS)
     wait_for("unmanaged")
     assert_it_holds()
-    for deed in (lambda: restart("nvtul"), lambda: output("networkctl", "reload")):
+    again = ("networkctl", "reconfigure", *NICS)  # as netplan apply does
+    for deed in (lambda: restart("nvtul"), lambda: output("networkctl", "reload"), lambda: output(*again)):
         deed()
         time.sleep(1)
         assert_it_holds()

@@ -33,6 +33,7 @@ BY_HAND = "ovs-ctl restarts it by hand"
 SWITCH = {
     "the service is restarted": "systemctl restart openvswitch-switch",
     "ovs-vswitchd is killed": "kill -KILL $(cat /run/openvswitch/ovs-vswitchd.pid)",
+    "ovsdb-server is killed, with which systemd restarts both": "kill -KILL $(cat /run/openvswitch/ovsdb-server.pid)",
     # systemd, which sees its daemon end, may stop the one that has just been started: so it is started again.
     BY_HAND: """
 ctl="/usr/share/openvswitch/scripts/ovs-ctl --no-monitor --system-id=random"
@@ -284,6 +285,7 @@ def _sleeps() -> bool:
 
 
 def test_a_stopped_open_vswitch_is_left_alone() -> None:
+    """It is mended when it is started again, also by the package, which stops it while it is upgraded."""
     before = looks()
     output("systemctl", "stop", "openvswitch-switch")
     try:
@@ -292,6 +294,7 @@ def test_a_stopped_open_vswitch_is_left_alone() -> None:
         assert looks() == before
         assert show("ActiveState") != "failed"
     finally:
+        output("systemctl", "daemon-reload")
         output("systemctl", "start", "openvswitch-switch")
     assert wait_for(lambda: pings("nvtk1", "nvtk2"), 2 * SECONDS)
 

@@ -200,6 +200,13 @@ def test_what_others_undo_while_the_node_boots_is_done_again(kept: None) -> None
     assert wait_for(lambda: "10.96.9.9" not in output("ip", "-n", "nvtk1", "address"))
 
 
+def test_a_restart_of_the_hosts_network_manager_starts_it(kept: None) -> None:
+    assert wait_for(lambda: show("ActiveState") == "inactive")
+    output("ip", "-n", "nvtk1", "address", "add", "10.96.9.9/24", "dev", "eth0")
+    output("systemctl", "restart", "systemd-networkd")
+    assert wait_for(lambda: "10.96.9.9" not in output("ip", "-n", "nvtk1", "address"))
+
+
 def test_an_address_that_is_late_is_waited_for(kept: None) -> None:
     """A route by a gateway that no address leads to is an InvalidValue, as long as the address is not there."""
     late = {"ip_interface": {"name": BRIDGES[0], "routes": [{"destination": "10.98.0.0/24", "via": "10.97.0.2"}]}}

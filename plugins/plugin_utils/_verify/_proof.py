@@ -175,6 +175,9 @@ def _report(leg: Leg, judged: Sequence[tuple[Check, str]], evidence: Evidence) -
     return report, failures
 
 
+_NOBODY_GIVES = "; the network has no dhcp, so nothing gives guests addresses: add it, or set the address in the guest"
+
+
 def _shown(leg: Leg) -> str:
     address = next((leg.address(version) for version in leg.versions()), None)
     return str(address or "")
@@ -185,11 +188,12 @@ def _address_faults(leg: Leg) -> list[str]:
         return [leg.error]
     have = [address.ip for address in leg.addresses]
     found = ", ".join(map(str, have)) or "none"
-    if not leg.network.dhcp:
-        return []
     missing = [address for address in leg.nic.addresses() if address not in have]
     if missing:
-        return [f"expected {', '.join(map(str, missing))}, found {found}"]
+        line = f"expected {', '.join(map(str, missing))}, found {found}"
+        return [line if leg.network.dhcp else line + _NOBODY_GIVES]
+    if not leg.network.dhcp:
+        return []
     subnets = [subnet for subnet, _gateway in leg.network.subnets()]
     if not any(address in subnet for address in have for subnet in subnets if address.version == subnet.version):
         return [f"expected one in {', '.join(map(str, subnets))}, found {found}"]
