@@ -189,12 +189,12 @@ def main() -> None:
                 seconds.setdefault(name, []).append(round(time.monotonic() - start, 2))
             if options.save:
                 Path(options.save).write_text(json.dumps(seconds, indent=2) + "\n", encoding="utf-8")
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(f"Three nodes, medians of {options.runs} rounds\n")
-    print("| run | seconds | from | to | times ping |\n|---|---|---|---|---|")
+    print("| run | seconds | from | to | times the ping of its round |\n|---|---|---|---|---|")
     for name, values in seconds.items():
-        shown = " | ".join(f"{value:.2f}" for value in (medians[name], min(values), max(values)))
-        print(f"| {name} | {shown} | {medians[name] / medians['ping']:.2f} |")
+        shown = " | ".join(f"{value:.1f}" for value in (statistics.median(values), min(values), max(values)))
+        ratio = statistics.median(taken / ping for taken, ping in zip(values, seconds["ping"]))
+        print(f"| {name} | {shown} | {ratio:.1f} |")
 
 
 if __name__ == "__main__":
