@@ -11,3 +11,5 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._uplink_task
 
 class ActionModule(UplinkTask):
     """See UplinkTask."""
+
+    kept_call = "apply"

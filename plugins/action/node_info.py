@@ -14,6 +14,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._node_task i
 class ActionModule(NodeTask):
     """See NodeTask. A node that has answered in this play is not asked again."""
 
+    kept_call = "node_info"
+
     def ask(self, task_vars: Optional[dict[str, Any]]) -> dict[str, Any]:
         """Return the earlier answer if it is whole, or else the module's."""
         known = self._task.args.pop("known", None)

@@ -18,6 +18,14 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
 
 _PACKAGE = __name__.rpartition(".")[0]
 _LIBRARIES = ("pyroute2", "ovsdbapp", "ovs")
+_LEFT_OUT = {
+    f"{_PACKAGE}.{name}"
+    for name in (
+        *("_apply", "_guest_agent", "_look", "_module", "_node_facts", "_preflight", "_reservations", "_sent"),
+        "_wanted",
+    )
+}
+"""What needs Ansible, or is for looks alone."""
 _MAIN = """\
 import sys
 
@@ -62,7 +70,7 @@ def _sources(entry: str) -> Iterator[tuple[str, bytes]]:
     for depth in range(1, len(parts) + 1):
         yield "/".join([*parts[:depth], "__init__.py"]), b""
     for found in pkgutil.walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
-        if found.name != f"{_PACKAGE}._module":
+        if found.name not in _LEFT_OUT:
             path = found.name.replace(".", "/")
             yield f"{path}{'/__init__' if found.ispkg else ''}.py", source(found.name).encode()
 

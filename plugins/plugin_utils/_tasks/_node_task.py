@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._values import printable
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _kept_code
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import own_name
 
 Result = dict[str, Any]
@@ -26,6 +27,8 @@ class NodeTask(ActionBase):  # type: ignore[misc]  # Ansible has no type informa
     _supports_check_mode = True
     _supports_async = True
     _supports_diff = True
+    kept_call = ""
+    """The module of the task, where it runs with code that the node keeps."""
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Result] = None) -> Result:
         """Return the module's answer."""
@@ -35,6 +38,14 @@ class NodeTask(ActionBase):  # type: ignore[misc]  # Ansible has no type informa
 
     def ask(self, task_vars: Optional[Result]) -> Result:
         """Return the answer of the task's own module."""
+        if self.kept_call and not self._task.async_val:
+
+            def execute(name: str, arguments: Result) -> Result:
+                return dict(self._execute_module(name, arguments, task_vars=task_vars))
+
+            answer = _kept_code.run(self.kept_call, self._task.args, execute)
+            if answer is not None:
+                return self.data(answer)
         return self.data(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
 
     def data(self, answer: Result) -> Result:
