@@ -83,15 +83,17 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _sent
 ENTRIES = {"apply": "_apply", "node_info": "_look"}
 
 
-class _Outer(AnsibleModule):
+class _Outer(AnsibleModule):  # type: ignore[misc]  # Ansible has no type information
     """This module, whose options the other one logs."""
 
     def _log_invocation(self) -> None:
         """Log nothing."""
 
 
-class _Inner(AnsibleModule):
+class _Inner(AnsibleModule):  # type: ignore[misc]  # Ansible has no type information
     """The module that is to run, with the options that it was given."""
+
+    params: dict[str, Any]
 
     def _load_params(self) -> None:
         super()._load_params()
@@ -114,7 +116,8 @@ def main() -> None:
     directory = _sent.found(wanted) if code is None else _sent.keep(wanted, base64.b64decode(code))
     if directory is None:
         module.exit_json(changed=False, lacking_code=True, invocation={})
-    _run(directory, ENTRIES[module.params["call"]])
+    else:
+        _run(directory, ENTRIES[module.params["call"]])
 
 
 def _run(directory: str, entry: str) -> None:
