@@ -35,6 +35,7 @@ Namespace = Optional[str]
 
 _OPEN_HANDLES = 16  # a handle costs up to six descriptors, and a node may have hundreds of namespaces
 _DUMP_ATTEMPTS = 10
+_PACKAGE = "python3-pyroute2 (0.7.2 or newer)"
 _UNASSIGNED = (None, -1, 0xFFFFFFFF)  # NETNSA_NSID_NOT_ASSIGNED, as pyroute2 reads it
 
 
@@ -67,7 +68,8 @@ class Reader:
             import pyroute2
             import pyroute2.netlink.exceptions
         except ImportError as error:
-            raise _programs.missing_library(error.name, "python3-pyroute2 (0.7.2 or newer)") from error
+            raise _programs.missing_library(error.name, _PACKAGE) from error
+        _programs.require_version("pyroute2", (0, 7, 2), _PACKAGE)
         return pyroute2
 
     def _handle(self, namespace: Namespace) -> Handle:

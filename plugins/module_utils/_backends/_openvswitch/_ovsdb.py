@@ -215,6 +215,7 @@ class Ovsdb:
             from ovsdbapp.schema.open_vswitch.impl_idl import OvsdbIdl
         except ImportError as error:
             raise _ovsdb_read.missing(error.name) from error
+        _programs.require_version("ovsdbapp", (2, 1), _ovsdb_read.PACKAGES)
         _ovsdb_read.quiet("ovsdbapp")
         helper = SchemaHelper(None, self._schema)
         for table, columns in self._columns.items():

@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host imp
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb_schema as schema
 
 DATABASE = "Open_vSwitch"
+PACKAGES = "python3-ovsdbapp (2.1 or newer) and python3-openvswitch"
 
 
 class Server:
@@ -139,7 +140,7 @@ class Snapshot:
 
 def missing(library: Optional[str]) -> _errors.Missing:
     """Return what says that a library is missing on the node."""
-    return _programs.missing_library(library, "python3-ovsdbapp (2.1 or newer) and python3-openvswitch")
+    return _programs.missing_library(library, PACKAGES)
 
 
 def quiet(library: str) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _node
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host._programs import (
     complaint,
     missing_library,
+    require_version,
     run_program,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import LockTimeout, Missing, Unavailable
@@ -53,6 +54,27 @@ def test_a_library_that_a_virtual_environment_lacks_names_interpreter_package_an
         "the Python library ovs is missing on the node; install python3-openvswitch, or run the role "
         "netvirt.fabric.hypervisor"
     )
+
+
+@pytest.mark.parametrize("version", ["0.5.9", "0.7", "0.7.1.post3", "0.7.2", "0.10.0rc1"])
+def test_a_library_that_is_too_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told = tmp_path / "nvtlibrary-1.dist-info" / "METADATA"
+    told.parent.mkdir()
+    told.write_text(f"Metadata-Version: 2.1\nName: nvtlibrary\nVersion: {version}\n", encoding="utf-8")
+    packages = "python3-nvtlibrary (0.7.2 or newer)"
+    if version in ("0.7.2", "0.10.0rc1"):
+        require_version("nvtlibrary", (0, 7, 2), packages)
+        return
+    with pytest.raises(Missing) as caught:
+        require_version("nvtlibrary", (0, 7, 2), packages)
+    assert str(caught.value) == (
+        f"the Python library nvtlibrary on the node is version {version}, which is too old; install {packages}"
+    )
+
+
+def test_a_library_that_does_not_tell_its_version() -> None:
+    require_version("nvtnone", (1,), "")
 
 
 def test_a_program_of_a_killed_run_gets_all_of_its_input_and_holds_the_lock(
