@@ -77,7 +77,7 @@ EXAMPLES = r"""
     parent: eth1
     vlan: 10
 
-- name: The same, as a leg of the router in the namespace blue
+- name: The same, as a port of the router in the namespace blue
   netvirt.fabric.link_vlan:
     name: leg-10
     namespace: blue

@@ -151,7 +151,7 @@ EXAMPLES = r"""
   netvirt.fabric.netns_router:
     name: blue
 
-- name: A router with one leg, made in one go
+- name: A router with one port, made in one go
   netvirt.fabric.apply:
     resources:
       - veth_pair:

@@ -12,7 +12,7 @@ module: veth_pair
 short_description: Manage pairs of virtual Ethernet interfaces
 version_added: 0.1.0
 description:
-  - Creates, changes and removes a pair of virtual Ethernet interfaces, such as the leg of a router. Each end is in the
+  - Creates, changes and removes a pair of virtual Ethernet interfaces, such as the port of a router. Each end is in the
     root namespace or in a network namespace.
   - A new pair is made with each end directly in its namespace, and marked with the owner in the alias of both ends.
   - When one end of a marked pair was renamed or moved by hand, it is brought back. When it cannot be reached, because

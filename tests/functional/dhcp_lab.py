@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Namespaces for the tests of dnsmasq_netns: a server with two networks, a client in both, and a stranger outside."""
+"""Namespaces for the tests of dnsmasq_netns: a server with two networks, a client in both, and a host outside."""
 
 from __future__ import annotations
 

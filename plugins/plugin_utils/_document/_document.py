@@ -119,7 +119,7 @@ class Document:
         return self._guests_by_node.get(node, [])
 
     def legs(self) -> list[ExternalLeg]:
-        """Return the external legs of all routers."""
+        """Return the external ports of all routers."""
         return [router.external for router in self.routers if router.external]
 
     def nics(self) -> list[Nic]:

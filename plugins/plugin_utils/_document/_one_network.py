@@ -72,7 +72,7 @@ def _given(mode: str, variables: Any) -> dict[str, Any]:
 
 
 def _physical_networks(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the one physical network, which guests or the router's external leg are on."""
+    """Return the one physical network, which guests or the router's external port are on."""
     uplink = given.get("uplink") or _part(given.get("external", {}), uplink=True)
     return [{"name": OUTSIDE, **uplink}] if uplink else []
 

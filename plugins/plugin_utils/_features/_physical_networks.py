@@ -136,7 +136,7 @@ SECTIONS = (
         [
             "The networks that are there without the fabric, and what joins the nodes to them.",
             (
-                "They carry networks of guests from node to node, and routers' external legs. Only nodes that need "
+                "They carry networks of guests from node to node, and routers' external ports. Only nodes that need "
                 "one, or list it in O(fabric_nodes), are joined to it."
             ),
         ],
@@ -339,7 +339,7 @@ def segment_port(plan: Plan, name: str, physical: PhysicalNetwork, vlan: int) ->
 
 
 def on_the_wire(site: Site, physical: PhysicalNetwork) -> list[int]:
-    """Return the VLANs of networks and of routers' external legs, UNTAGGED among them."""
+    """Return the VLANs of networks and of routers' external ports, UNTAGGED among them."""
     legs = [router.external for router in site.routers() if router.external]
     used = {leg.vlan for leg in legs if leg.network == physical.name}
     return sorted(used | {network.segmentation_id for network in site.document.carried_by(physical)})

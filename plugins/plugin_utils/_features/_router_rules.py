@@ -23,7 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
 OUTSIDE = "outside"
-"""What rules call the external leg."""
+"""What rules call the external port."""
 
 
 KEYS = (

@@ -134,7 +134,7 @@ def _check_mtu(network: Network, most: int, carrier: str, faults: Faults) -> Non
 def _physical_mtu(document: Document, physical: PhysicalNetwork, facts: Facts, faults: Faults, ignored: Ignored) -> int:
     """Return what the document says, else the least MTU of the uplinks; 0 where it cannot be told.
 
-    Nobody need know it where no guest is on the physical network, only routers' external legs.
+    Nobody need know it where no guest is on the physical network, only routers' external ports.
     """
     if physical.mtu or not document.carried_by(physical):
         return physical.mtu

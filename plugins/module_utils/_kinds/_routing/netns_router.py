@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Kind ``netns_router``: a network namespace with its legs, routes, forwarding and other kernel parameters.
+"""Kind ``netns_router``: a network namespace with its interfaces, routes, forwarding and other kernel parameters.
 
 Source of the parameters: kernel documentation, networking/ip-sysctl.
 """
@@ -118,7 +118,7 @@ class NetnsRouter(_engine.Kind):
         return have
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
-        """Legs are in the namespace; those that are not there yet come from the root namespace as they are."""
+        """Interfaces are in the namespace; those that are not there yet come from the root namespace as they are."""
         result = {**(have or {}), **_engine.given(self.options, want), "lo": True}
         forwarding = {key: "1" for option, key in _FORWARDING.items() if want[option]}
         _require_parameters(node, want["name"] if have else None, {**forwarding, **(want["sysctls"] or {})})
@@ -137,7 +137,7 @@ class NetnsRouter(_engine.Kind):
         return result
 
     def operations(self, node: Node, have: Optional[Spec], desired: Optional[Spec]) -> Iterable[_engine.Operation]:
-        """The namespace, its legs one by one, its parameters, its routes."""
+        """The namespace, its interfaces one by one, its parameters, its routes."""
         if desired is None:
             have = cast(Spec, have)  # not both are None
             name = have["name"]
@@ -225,7 +225,7 @@ def _legs(node: Node, namespace: str, wanted: Optional[list[Spec]]) -> list[Spec
 
 
 def _carries(leg: Spec, route: Spec) -> bool:
-    """Tell whether a leg keeps a route through it: the kernel drops those of one that is down or without IPv6."""
+    """Tell whether an interface keeps a route through it: not while it is down or without IPv6."""
     return leg.get("up") is not False and (leg.get("ipv6") is not False or values.family(route["destination"]) == 4)
 
 
@@ -251,7 +251,7 @@ def _desired_leg(node: Node, have: Optional[Spec], want: Spec, namespace: str) -
 
 
 def _leg_operations(node: Node, namespace: str, have: Optional[Spec], leg: Spec) -> Iterable[_engine.Operation]:
-    """Return what brings a leg into the namespace, or changes it there; addresses follow in their own stage."""
+    """Return what brings an interface into the namespace, or changes it there; addresses follow in their own stage."""
     name = leg["name"]
     if have is not None:
         yield from _leg.link_operations(node, namespace, have, leg, f" {name}")

@@ -65,22 +65,22 @@ def dhcp_namespace(network: str) -> str:
 
 
 def router_leg(network: str) -> tuple[str, str]:
-    """Return the two ends of a router's leg in a network: the port of br-int, the interface in the namespace."""
+    """Return the two ends of a router's port in a network: the port of br-int, the interface in the namespace."""
     return interface("rl", network), interface("gw", network)
 
 
 def trunk_leg(router: str) -> tuple[str, str]:
-    """Return the two ends of a router's leg in all its networks: the port of br-int, the interface in the namespace."""
+    """Return the two ends of a router's port in all networks: the port of br-int, the interface in the namespace."""
     return interface("rt", router), interface("tk", router)
 
 
 def external_leg(router: str) -> tuple[str, str]:
-    """Return the two ends of a router's external leg: the bridge port, the interface in the namespace."""
+    """Return the two ends of a router's external port: the bridge port, the interface in the namespace."""
     return interface("xl", router), interface("ex", router)
 
 
 def dhcp_leg(network: str) -> tuple[str, str]:
-    """Return the two ends of a DHCP server's leg: the port of br-int, the interface in the namespace."""
+    """Return the two ends of a DHCP server's port: the port of br-int, the interface in the namespace."""
     return interface("dl", network), interface("dh", network)
 
 

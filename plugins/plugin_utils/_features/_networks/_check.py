@@ -74,7 +74,7 @@ def _check_local(document: Document, network: Network, faults: Faults) -> None:
 
 
 def _check_segmentation(document: Document, faults: Faults) -> None:
-    """One VLAN of a physical network carries one network. Routers may have their external legs in it, too."""
+    """One VLAN of a physical network carries one network. Routers may have their external ports in it, too."""
     used: dict[tuple[str, int], str] = {}
     for network in document.networks:
         if network.physical_network and network.network_type in (FLAT, VLAN):

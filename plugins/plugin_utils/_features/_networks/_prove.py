@@ -95,7 +95,7 @@ def _joined(document: Document, one: Network, other: Network) -> bool | None:
 
 
 def _is_local(leg: Leg, address: Address, legs: Sequence[Leg]) -> bool:
-    """Tell whether the address is in use in the leg's own network as well."""
+    """Tell whether the address is in use in the guest's own network as well."""
     return any(other.address(address.version) == address for other in legs if other.network.name == leg.network.name)
 
 

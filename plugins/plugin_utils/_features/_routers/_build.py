@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A router on a node: a namespace with a leg in each network, translation, and what may pass."""
+"""A router on a node: a namespace with a port in each network, translation, and what may pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._namespace im
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
-# An address of one leg must not be answered or used on another (Documentation/networking/ip-sysctl.rst of the kernel).
+# An address of one port must not be answered or used on another (Documentation/networking/ip-sysctl.rst of the kernel).
 ROUTER_SYSCTLS = {"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.all.arp_announce": "2"}
 RP_FILTER_STRICT = 1
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
@@ -86,7 +86,7 @@ def _gateway_addresses(network: Network) -> list[str]:
 def _translate(router: Router, networks: list[Network], namespace: Namespace) -> None:
     """Say that networks of mode nat are translated to the router's own address.
 
-    That holds for what leaves by the external leg, and never between its networks. A neighbour on the external segment
+    That holds for what leaves by the external port, and never between its networks. A neighbour on the external segment
     that has a route to the translated networks is kept out of them all the same.
     """
     translated = [network for network in networks if network.mode == "nat"]

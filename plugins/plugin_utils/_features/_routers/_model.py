@@ -18,7 +18,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader i
 
 @dataclass(frozen=True)
 class ExternalLeg:
-    """A router's leg on a physical network. ``vlan`` 0: untagged."""
+    """A router's port on a physical network. ``vlan`` 0: untagged."""
 
     network: str
     address: Optional[IPv4Interface]
