@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 from pathlib import Path
@@ -33,3 +34,14 @@ def test_a_virtual_environment_is_kept_to_where_it_has_the_libraries(tmp_path: P
     (packages / "pyroute2.py").touch()
     assert chosen(interpreter) == str(interpreter)
     assert chosen(SYSTEM) == SYSTEM
+
+
+def test_an_archive_has_all_that_its_code_imports() -> None:
+    sources = dict(_program._sources("entry"))
+    package = _program.__name__.rpartition(".")[0]
+    for path, content in sources.items():
+        for node in ast.walk(ast.parse(content)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+                for name in (str(node.module), *(f"{node.module}.{item.name}" for item in node.names)):
+                    assert name not in _program._LEFT_OUT, path
+    assert all(f"{name.replace('.', '/')}.py" not in sources for name in _program._LEFT_OUT)
