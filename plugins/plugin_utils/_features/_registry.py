@@ -13,6 +13,9 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound.
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._networks import NetworksFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._nodes import NodesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._physical_networks import PhysicalNetworksFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._port_security import (
+    PortSecurityFeature,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._router_rules import RouterRulesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._routers import RoutersFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import UnderlayFeature
@@ -25,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     DhcpFeature(),
     RoutersFeature(),
     GuestsFeature(),
+    PortSecurityFeature(),
     InboundFeature(),
     RouterRulesFeature(),
 )

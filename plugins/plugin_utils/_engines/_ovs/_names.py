@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 
 INTERFACE_NAME_MAX = 15  # IFNAMSIZ in linux/if.h counts the final NUL byte
+
+FIRST_PORT, PORTS = 0x4000, 0x8000
+"""The first number of a port that a name is given, and how many there are."""
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
@@ -87,6 +91,23 @@ def dhcp_leg(network: str) -> tuple[str, str]:
 def tap(guest: str, index: int) -> str:
     """Return the tap device of a guest's NIC; the first NIC's carries no number."""
     return interface("tap", guest, f"_{index}" if index else "")
+
+
+def port_numbers(names: Iterable[str]) -> dict[str, int]:
+    """Return the OpenFlow port numbers of devices of one bridge, each of which follows from the device's name.
+
+    Of two that would have the same, the later one by name has the next that is free. Open vSwitch itself gives numbers
+    from 1 on, and some of the last 256 have a meaning (ovs-vswitchd.conf.db(5), ofport_request).
+    """
+    result: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in sorted(names):
+        number = int(_digest("port", name)[:8], 16) % PORTS
+        while number in taken:
+            number = (number + 1) % PORTS
+        taken.add(number)
+        result[name] = FIRST_PORT + number
+    return result
 
 
 def mac(*parts: str) -> str:

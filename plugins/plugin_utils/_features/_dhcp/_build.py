@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._assigned import assigned
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import (
     Dhcp,
     ranges,
@@ -100,8 +101,11 @@ def _ranges(network: Network, lease: str) -> list[dict[str, Any]]:
 def hosts(document: Document, network: Network) -> list[dict[str, Any]]:
     """Return the reservations, one entry for each address; a guest without one still gets its host name."""
     result = []
+    kept = assigned(document, network)
     for reservation in reservations(document, network):
         hostname = {"hostname": reservation.hostname} if reservation.hostname else {}
-        addresses = [{"address": str(address)} for address in reservation.addresses] or [{}]
+        keys = ((reservation.mac, 4), (reservation.mac, 6))
+        found = [*reservation.addresses, *(kept[key] for key in keys if key in kept)]
+        addresses = [{"address": str(address)} for address in found] or [{}]
         result.extend([{"mac": reservation.mac, **address, **hostname} for address in addresses])
     return result

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, netvirt.fabric contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Port security: a guest sends with its own addresses, and never as a router or a DHCP server."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, IPv6Network, ip_network
+
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Subnet
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._assigned import addresses_of
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._model import ranges
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Nic
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security import _flows, _model
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
+
+LINK_LOCAL = IPv6Network("fe80::/64")
+
+
+class PortSecurityFeature(Feature):
+    """``port_security`` and ``allowed_addresses`` of NICs."""
+
+    name = "port security"
+    extends = {"nic": _model.read}
+    extra_keys = {"nic": _model.KEYS}
+
+    def build(self, site: Site, plan: Plan) -> None:
+        """Say that br-int lets on what guests may send, and nothing while it does not know what that is.
+
+        All other ports, and what port security lets on, are forwarded by the MAC address table.
+        """
+        secured = [
+            (_names.tap(guest.name, index), nic)
+            for guest in site.document.guests_on(site.node)
+            for index, nic in enumerate(guest.nics)
+            if _model.of(nic).enabled
+        ]
+        numbers = _names.port_numbers(tap for tap, _nic in secured)
+        plan.bridge(_names.INTEGRATION, fail_mode="secure")
+        classes, sources = ["priority=0 actions=NORMAL"], list[str]()
+        for tap, nic in secured:
+            network = site.document.network(nic.network)
+            pairs = _pairs(site.document, network, nic) if network else []
+            plan.say("ovs_port_vlan", name=tap, ofport_request=numbers[tap])
+            classes += _flows.classify(numbers[tap], [pair.mac for pair in pairs])
+            sources += _flows.addresses(numbers[tap], pairs)
+        tables = [f"table={_flows.ADDRESSES},{flow}" for flow in sources]
+        forward = [f"table={_flows.FORWARD},priority=0 actions=NORMAL"]
+        plan.flows(_names.INTEGRATION, "port security", [*classes, *tables, *forward])
+
+
+def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
+    """Return the MAC addresses of a NIC, the own one first, each with its networks.
+
+    Where the document has no subnet of a network, nobody can tell which addresses guests may have in it.
+    """
+    own = addresses_of(document, network, nic)
+    networks4: list[Subnet] = [ip_network(address) for address in own if address.version == 4]
+    networks6: list[Subnet] = [ip_network(address) for address in own if address.version == 6]
+    networks6.append(ip_network(interface_address(LINK_LOCAL, nic.mac)))
+    if network.cidr6 and not ranges(network, 6):
+        networks6.append(ip_network(interface_address(network.cidr6, nic.mac)))
+    by_mac: dict[str, tuple[list[Subnet], list[Subnet]]] = {nic.mac: (networks4, networks6)}
+    for item in _model.of(nic).allowed:
+        pair = by_mac.setdefault(item.mac or nic.mac, ([], []))
+        if item.subnet:
+            pair[item.subnet.version == 6].append(item.subnet)
+    return [
+        _flows.Pair(
+            mac,
+            None if mac == nic.mac and not network.cidr else of4,
+            None if mac == nic.mac and not network.subnets() else of6,
+        )
+        for mac, (of4, of6) in by_mac.items()
+    ]
+
+
+def interface_address(prefix: IPv6Network, mac: str) -> IPv6Address:
+    """Return the address that a host gives itself from its MAC address (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
+    return prefix[int.from_bytes(identifier, "big")]
