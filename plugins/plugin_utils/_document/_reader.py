@@ -148,6 +148,12 @@ class Reader:
         """Return what features other than its own read of an object of this sort, by name."""
         return {name: part for read in self.extensions.get(sort, ()) for name, part in read(self).items()}
 
+    def keys_of(self, sort: str) -> list[str]:
+        """Return the keys that features other than its own read of an object of this sort."""
+        before = len(self._known)
+        self.extended(sort)
+        return self._known[before:]
+
     def _read(self, value: Any, path: str, read: Callable[[Reader], T]) -> T | None:
         if not isinstance(value, dict):
             self.faults.add(path, f"must be a dictionary, not {shown(value)}")

@@ -81,7 +81,8 @@ def _nics(reader: Reader, owner: str, guest: str) -> tuple[Nic, ...]:
 
     if reader.raw("networks") is None:
         return (nic(reader, 0),)
-    given = [key for key in ("network", "mac", "address", "address6") if reader.raw(key) is not None]
+    keys = ("network", "mac", "address", "address6", *reader.keys_of("nic"))
+    given = [key for key in keys if reader.raw(key) is not None]
     if given:
         reader.faults.add(reader.at("networks"), f"cannot be combined with {', '.join(given)}")
     counter = iter(range(len(reader.items("networks"))))

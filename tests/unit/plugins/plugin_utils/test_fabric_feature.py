@@ -60,9 +60,7 @@ class Spare(Feature):
                 if nic.parts["spare"]:
                     plan.bridge(_names.INTEGRATION, fail_mode="secure")
                     port = _names.tap(guest.name, index)
-                    plan.flows(
-                        _names.INTEGRATION, "port security", [f"priority=9,in_port={port} actions=drop"], table=10
-                    )
+                    plan.flows(_names.INTEGRATION, "spare flows", [f"priority=9,in_port={port} actions=drop"], table=10)
 
     def draw(self, document: Document, graph: Graph) -> None:
         spares = [str(nic.parts["spare"]) for nic in document.nics() if nic.parts["spare"]]
@@ -100,7 +98,7 @@ def test_it_has_flows_beside_those_of_others(document: dict[str, Any]) -> None:
     resources = build(document, "compute1")
     assert named(resources, "ovs_bridge", "br-int")["fail_mode"] == "secure"
     sets = [flows for flows in of_kind(resources, "ovs_flow") if flows["bridge"] == "br-int"]
-    assert {flows["name"] for flows in sets} == {"to the tunnel endpoint", "port security"}
+    assert {flows["name"] for flows in sets} == {"to the tunnel endpoint", "spare flows"}
     assert len({flows["cookie"] for flows in sets}) == len(sets)
     parse(resources)
 
@@ -128,4 +126,4 @@ def test_what_contradicts_another_feature_is_a_fault(document: dict[str, Any], m
 
 
 def test_nothing_is_left_of_it_where_it_is_not_used() -> None:
-    assert "port security" not in str(build(sample(), "compute1"))
+    assert "spare flows" not in str(build(sample(), "compute1"))
