@@ -76,6 +76,11 @@ def of_kind(resources: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [resource[kind] for resource in resources if kind in resource]
 
 
+def flows_of(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sets of flows, less those of port security, which each node has."""
+    return [item for item in of_kind(resources, "ovs_flow") if item["name"] != "port security"]
+
+
 def named(resources: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
     """Return the options of the only resource of that kind and name."""
     (options,) = [options for options in of_kind(resources, kind) if options["name"] == name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fabric_samples import NODES, build, changed, facts_of, named, node_facts, of_kind, sample
+from fabric_samples import NODES, build, changed, facts_of, flows_of, named, node_facts, of_kind, sample
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
@@ -158,11 +158,11 @@ def test_router() -> None:
 
 def test_frames_to_the_tunnel_endpoint_are_dropped_on_all_bridges_but_its_own() -> None:
     resources = build(sample(), "network1")
-    sets = {item["bridge"]: item["flows"] for item in of_kind(resources, "ovs_flow")}
+    sets = {item["bridge"]: item["flows"] for item in flows_of(resources)}
     drop = ["priority=65535,dl_dst=02:00:00:00:01:01 actions=drop"]
     assert sets == {"br-int": drop, "br-tun": drop, "br-ex": drop}
     facts = facts_of(NODES, datapath_types=("system",))
-    assert of_kind(build(sample(), "network1", facts), "ovs_flow") == []
+    assert flows_of(build(sample(), "network1", facts)) == []
 
 
 def test_no_port_has_ipv6() -> None:

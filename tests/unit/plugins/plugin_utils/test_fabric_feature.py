@@ -98,7 +98,7 @@ def test_it_has_flows_beside_those_of_others(document: dict[str, Any]) -> None:
     resources = build(document, "compute1")
     assert named(resources, "ovs_bridge", "br-int")["fail_mode"] == "secure"
     sets = [flows for flows in of_kind(resources, "ovs_flow") if flows["bridge"] == "br-int"]
-    assert {flows["name"] for flows in sets} == {"to the tunnel endpoint", "spare flows"}
+    assert {flows["name"] for flows in sets} == {"to the tunnel endpoint", "spare flows", "port security"}
     assert len({flows["cookie"] for flows in sets}) == len(sets)
     parse(resources)
 

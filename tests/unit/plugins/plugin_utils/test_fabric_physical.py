@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fabric_samples import NODES, build, changed, facts_of, faults_of, named, of_kind, sample
+from fabric_samples import NODES, build, changed, facts_of, faults_of, flows_of, named, of_kind, sample
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
@@ -83,12 +83,12 @@ def test_a_flat_network_is_untagged_on_the_wire_and_has_no_flows() -> None:
     assert port(resources, "int-br-ex") == ("br-int", "native-untagged", 7, [7])
     assert port(resources, "tap-vm1") == ("br-int", "access", 7, None)
     assert named(resources, "ovs_bridge", "br-ex")["fail_mode"] == "standalone"
-    assert of_kind(resources, "ovs_flow") == []
+    assert flows_of(resources) == []
 
 
 def test_a_bridged_network_has_no_services_and_no_tunnels() -> None:
     kinds = {kind for resource in build(document(flat()), "compute1") for kind in resource}
-    assert kinds == {"ovs_bridge", "ovs_port_vlan", "ip_interface", "packet_filter", "link_unmanaged"}
+    assert kinds == {"ovs_bridge", "ovs_port_vlan", "ip_interface", "packet_filter", "link_unmanaged", "ovs_flow"}
 
 
 def test_vlans_of_one_number_need_no_flows() -> None:
@@ -96,7 +96,7 @@ def test_vlans_of_one_number_need_no_flows() -> None:
     assert port(resources, "eth2")[1:] == ("trunk", None, [0, 10, 20])
     assert port(resources, "phy-br-ex")[1:] == ("trunk", None, [0, 10, 20])
     assert port(resources, "int-br-ex")[1:] == ("native-untagged", 7, [7, 10, 20])
-    assert of_kind(resources, "ovs_flow") == []
+    assert flows_of(resources) == []
 
 
 def test_another_number_on_the_wire_is_translated_in_both_directions_and_all_else_dropped() -> None:
@@ -104,7 +104,7 @@ def test_another_number_on_the_wire_is_translated_in_both_directions_and_all_els
     assert port(resources, "eth2")[1:] == ("trunk", None, [0, 100, 200])
     assert port(resources, "phy-br-ex")[1:] == ("trunk", None, [0, 100, 200])
     assert port(resources, "int-br-ex")[1:] == ("trunk", None, [1, 2, 7])
-    inward, outward = of_kind(resources, "ovs_flow")
+    inward, outward = flows_of(resources)
     assert (inward["bridge"], outward["bridge"]) == ("br-int", "br-ex")
     assert inward["flows"] == [
         "priority=3,in_port=int-br-ex,dl_vlan=100 actions=mod_vlan_vid:1,NORMAL",
