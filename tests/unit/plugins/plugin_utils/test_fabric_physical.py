@@ -120,7 +120,7 @@ def test_another_number_on_the_wire_is_translated_in_both_directions_and_all_els
         "priority=0 actions=NORMAL",
     ]
     assert named(resources, "ovs_bridge", "br-ex")["fail_mode"] == "secure"
-    assert named(resources, "ovs_bridge", "br-int")["fail_mode"] == "standalone"
+    assert named(resources, "ovs_bridge", "br-int")["fail_mode"] == "secure"
 
 
 def test_only_nodes_that_need_it_are_joined() -> None:
