@@ -25,7 +25,8 @@ nic = pytest.fixture(scope="module")(nics)
 run = partial(fabric_node.run, keep=False)
 MAC = {"eve": "52:54:00:00:0e:01", "bob": "52:54:00:00:0b:01"}
 OWN, BOB, GATEWAY, FOREIGN = "10.0.10.21", "10.0.10.22", "10.0.10.254", "10.0.10.99"
-OWN6, LINK6, BOB6, ALLOWED = "fd00:10::21", "fe80::5054:ff:fe00:e01", "fd00:10::22", "10.0.10.30"
+OWN6, LINK6, BOB6 = "fd00:10::5054:ff:fe00:e01", "fe80::5054:ff:fe00:e01", "fd00:10::5054:ff:fe00:b01"
+ALLOWED = "10.0.10.30"
 VRRP_MAC = "52:54:00:00:5e:01"
 EVE, PLACES = (None, "nvteve"), [(None, "nvtbob"), ("nv-r1", "gw-blue"), (None, "nvtulp")]
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
@@ -38,8 +39,8 @@ def document(**eve: Any) -> dict[str, Any]:
     found["fabric_networks"][0]["mode"] = "routed"
     place = {"node": NODE, "network": "blue"}
     found["fabric_guests"] += [
-        {"name": "eve", **place, "mac": MAC["eve"], "address": OWN, "address6": OWN6, **eve},
-        {"name": "bob", **place, "mac": MAC["bob"], "address": BOB, "address6": BOB6},
+        {"name": "eve", **place, "mac": MAC["eve"], "address": OWN, **eve},
+        {"name": "bob", **place, "mac": MAC["bob"], "address": BOB},
     ]
     return found
 

@@ -66,10 +66,10 @@ def _ipv4(own: str, pair: Pair) -> Iterator[str]:
 
 
 def _ipv6(own: str, pair: Pair) -> Iterator[str]:
-    for kind in (135, 143):  # duplicate address detection (RFC 4862), membership reports (RFC 3810)
+    # Duplicate address detection (RFC 4862), router solicitation, membership reports (RFC 3810).
+    for kind in (135, 133, 143):
         link = f",nd_sll={_NO_OPTION}" if kind == 135 else ""
         yield f"priority=30,icmp6,icmp_type={kind},{own},ipv6_src=::{link} actions={_PASS}"
-    yield f"priority=30,icmp6,icmp_type=133,{own},ipv6_src=::,nd_sll={_NO_OPTION} actions={_PASS}"
     for network in (None,) if pair.networks6 is None else pair.networks6:
         source, target = (f",ipv6_src={network}", f",nd_target={network}") if network else ("", "")
         for mac in (pair.mac, _NO_OPTION):
