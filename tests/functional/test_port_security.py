@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import select
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -73,23 +75,34 @@ def fabric(nic: None) -> Iterator[None]:
             ip("link", "delete", f"tap-{name}", check=False)
 
 
-def heard(sent: Mapping[str, bytes]) -> dict[Place, set[str]]:
-    """Send frames from eve, and return by place the names of those that come in there."""
+def heard(sent: Mapping[str, bytes], meanwhile: Callable[[], object] | None = None) -> dict[Place, set[str]]:
+    """Send frames from eve, and return by place the names of those that come in there.
+
+    Where something is to happen meanwhile, they are sent again and again until it is over.
+    """
     names = {frame.ljust(60, b"\0"): name for name, frame in sent.items()}
     found: dict[Place, set[str]] = {place: set() for place in PLACES}
-    with opened([EVE, *PLACES]) as sockets:
-        for frame in names:
-            sockets[EVE].send(frame)
-            time.sleep(0.005)
+    with opened([EVE, *PLACES]) as sockets, ThreadPoolExecutor(1) as pool:
         places = {sockets[place]: place for place in PLACES}
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline:
-            for one in select.select(list(places), [], [], 0.1)[0]:
-                frame, address = one.recvfrom(65535)
-                name = names.get(frame.ljust(60, b"\0"))
-                if name and address[2] != socket.PACKET_OUTGOING:
-                    found[places[one]].add(name)
+        work = pool.submit(meanwhile or bool)
+        for frame in itertools.chain(names, itertools.takewhile(lambda _: not work.done(), itertools.cycle(names))):
+            sockets[EVE].send(frame)
+            _listen(places, names, found, 0.005)
+        _listen(places, names, found, 1)
+        work.result()
     return found
+
+
+def _listen(
+    places: Mapping[socket.socket, Place], names: Mapping[bytes, str], found: dict[Place, set[str]], seconds: float
+) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        for one in select.select(list(places), [], [], left)[0]:
+            frame, address = one.recvfrom(65535)
+            name = names.get(frame.ljust(60, b"\0"))
+            if name and address[2] != socket.PACKET_OUTGOING:
+                found[places[one]].add(name)
 
 
 def arp(operation: int, sender: str, sha: str, target: str, source: str = MAC["eve"], to: str = BROADCAST) -> bytes:
@@ -179,6 +192,22 @@ def test_nothing_else_passes_while_flows_are_missing() -> None:
         assert set().union(*heard({**good(), **bad()}).values()) == set()
     finally:
         run(fabric_node.resources(told=document()))
+    assert set(good()) - heard(good())[None, "nvtbob"] == set()
+
+
+def test_nothing_else_passes_while_the_guest_comes_moves_and_goes() -> None:
+    """It sends all the time; its port is there before the fabric is told of it."""
+    without, elsewhere = document(), document()
+    without["fabric_guests"] = [guest for guest in without["fabric_guests"] if guest["name"] != "eve"]
+    (eve,) = (guest for guest in elsewhere["fabric_guests"] if guest["name"] == "eve")
+    eve["network"] = "office"
+    del eve["address"]
+
+    def change() -> None:
+        for told in (without, document(), elsewhere, document()):
+            run(fabric_node.resources(told=told))
+
+    assert set().union(*heard(bad(), change).values()) == set()
     assert set(good()) - heard(good())[None, "nvtbob"] == set()
 
 

@@ -69,7 +69,11 @@ def generated(chance: random.Random) -> Document:
             network |= {"physical_network": chance.choice(list(WIRES))}
         networks.append(network)
     names = [network["name"] for network in networks]
-    guests = [{"name": name, "node": NODE, "network": chance.choice(names)} for name in GUESTS if chance.random() < 0.8]
+    guests = [
+        {"name": name, "node": NODE, "network": chance.choice(names), "port_security": False}
+        for name in GUESTS
+        if chance.random() < 0.8
+    ]
     elsewhere = [{"name": f"far{name}", "node": PEERS[0], "network": name} for name in names]
     return {
         "fabric_owner": OWNER,

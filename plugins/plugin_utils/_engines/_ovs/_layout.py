@@ -8,11 +8,14 @@ Every node has br-int, on which each network is a VLAN. All else is up to the fe
 Each feature has a set of flows with a cookie of its own on each bridge that it needs. A node gets all sets of a bridge
 in one bundle. Two sets cannot have a flow with the same match and priority, so the features share table 0 by priority:
 
-======== ============================================================
-65535    frames to the tunnel endpoint, see ``_endpoint``
-2 and 3  translation of VLANs, see ``_features/_physical_networks``
-0        NORMAL: of ovs-vswitchd itself, or ours where the bridge fails secure
-======== ============================================================
+========== ==========================================================
+65535      frames to the tunnel endpoint, see ``_endpoint``
+90 to 110  ports of guests, see ``_features/_port_security``
+2 and 3    translation of VLANs, see ``_features/_physical_networks``
+0          NORMAL: of ovs-vswitchd itself, or ours where the bridge fails secure
+========== ==========================================================
+
+On br-int it is the first of several. What a port may send goes on by them: 10 addresses, 20 forwarding by MAC address.
 """
 
 from __future__ import annotations

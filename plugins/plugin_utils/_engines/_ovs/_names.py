@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 INTERFACE_NAME_MAX = 15  # IFNAMSIZ in linux/if.h counts the final NUL byte
 
-FIRST_PORT, PORTS = 0x4000, 0x8000
-"""The first number of a port that a name is given, and how many there are."""
+FIRST_PORT = PORTS = 0x4000
+"""The first number of a port that follows from its name, and how many there are: all have this bit."""
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
@@ -94,10 +94,10 @@ def tap(guest: str, index: int) -> str:
 
 
 def port_numbers(names: Iterable[str]) -> dict[str, int]:
-    """Return the OpenFlow port numbers of devices of one bridge, each of which follows from the device's name.
+    """Return the OpenFlow port numbers of ports of one bridge, each of which follows from the port's name.
 
     Of two that would have the same, the later one by name has the next that is free. Open vSwitch itself gives numbers
-    from 1 on, and some of the last 256 have a meaning (ovs-vswitchd.conf.db(5), ofport_request).
+    from 1 on (ovs-vswitchd.conf.db(5), ofport_request).
     """
     result: dict[str, int] = {}
     taken: set[int] = set()

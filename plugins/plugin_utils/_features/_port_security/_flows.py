@@ -5,7 +5,8 @@
 
 A port is matched by its number, since its device may not be there yet. Table 0 lets on what has the port's own MAC
 address, untagged. Table 10 lets on what has addresses of the port in ARP (RFC 826, 5227), IPv4, IPv6 and neighbour
-discovery (RFC 4861), and answers of DHCP servers and routers never. Table 20 forwards.
+discovery (RFC 4861), and answers of DHCP servers and routers never. Table 20 forwards, but nothing that comes to it
+straight from a port with a number of such ports: that one is in the database, and its flows are yet to come.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Subnet
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 
 ADDRESSES, FORWARD = 10, 20
 """The tables behind table 0."""
@@ -34,6 +36,13 @@ class Pair:
     networks6: Sequence[Subnet] | None
 
 
+def common() -> Iterator[str]:
+    """Yield the flows for all ports."""
+    yield f"priority=0 actions=move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],{_PASS}"
+    yield f"table={FORWARD},priority=1,reg0={_names.FIRST_PORT:#x}/{_names.FIRST_PORT:#x} actions=drop"
+    yield f"table={FORWARD},priority=0 actions=NORMAL"
+
+
 def classify(port: int, macs: Sequence[str]) -> Iterator[str]:
     """Yield the flows of table 0 for a port."""
     yield f"priority=110,in_port={port},vlan_tci=0x1000/0x1000 actions=drop"
@@ -45,6 +54,11 @@ def classify(port: int, macs: Sequence[str]) -> Iterator[str]:
 
 def addresses(port: int, pairs: Sequence[Pair]) -> Iterator[str]:
     """Yield the flows of the table ADDRESSES for a port; what meets none of them is dropped."""
+    for flow in _addresses(port, pairs):
+        yield f"table={ADDRESSES},{flow}"
+
+
+def _addresses(port: int, pairs: Sequence[Pair]) -> Iterator[str]:
     for match in _NEVER:
         yield f"priority=40,{match},in_port={port} actions=drop"
     for pair in pairs:

@@ -34,24 +34,24 @@ class PortSecurityFeature(Feature):
 
         All other ports, and what port security lets on, are forwarded by the MAC address table.
         """
-        secured = [
-            (_names.tap(guest.name, index), nic)
+        secured = {
+            f"{nic.network} {tap}": (tap, nic)
             for guest in site.document.guests_on(site.node)
             for index, nic in enumerate(guest.nics)
+            for tap in (_names.tap(guest.name, index),)
             if _model.of(nic).enabled
-        ]
-        numbers = _names.port_numbers(tap for tap, _nic in secured)
+        }
+        # By network, too: in another one a port sends nothing until it has the flows for it.
+        numbers = _names.port_numbers(secured)
         plan.bridge(_names.INTEGRATION, fail_mode="secure")
-        classes, sources = ["priority=0 actions=NORMAL"], list[str]()
-        for tap, nic in secured:
+        flows = [*_flows.common()]
+        for place, (tap, nic) in secured.items():
             network = site.document.network(nic.network)
             pairs = _pairs(site.document, network, nic) if network else []
-            plan.say("ovs_port_vlan", name=tap, ofport_request=numbers[tap])
-            classes += _flows.classify(numbers[tap], [pair.mac for pair in pairs])
-            sources += _flows.addresses(numbers[tap], pairs)
-        tables = [f"table={_flows.ADDRESSES},{flow}" for flow in sources]
-        forward = [f"table={_flows.FORWARD},priority=0 actions=NORMAL"]
-        plan.flows(_names.INTEGRATION, "port security", [*classes, *tables, *forward])
+            plan.say("ovs_port_vlan", name=tap, ofport_request=numbers[place])
+            flows += _flows.classify(numbers[place], [pair.mac for pair in pairs])
+            flows += _flows.addresses(numbers[place], pairs)
+        plan.flows(_names.INTEGRATION, "port security", flows)
 
 
 def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
