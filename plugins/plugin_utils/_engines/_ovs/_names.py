@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 INTERFACE_NAME_MAX = 15  # IFNAMSIZ in linux/if.h counts the final NUL byte
 
-FIRST_PORT = PORTS = 0x4000
-"""The first number of a port that follows from its name, and how many there are: all have this bit."""
+SECURED, OPEN = 0x4000, 0x2000
+"""The first port number of those that send what they may, and of those that send what they want. All have this bit."""
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
@@ -93,20 +93,20 @@ def tap(guest: str, index: int) -> str:
     return interface("tap", guest, f"_{index}" if index else "")
 
 
-def port_numbers(names: Iterable[str]) -> dict[str, int]:
+def port_numbers(names: Iterable[str], first: int) -> dict[str, int]:
     """Return the OpenFlow port numbers of ports of one bridge, each of which follows from the port's name.
 
-    Of two that would have the same, the later one by name has the next that is free. Open vSwitch itself gives numbers
-    from 1 on (ovs-vswitchd.conf.db(5), ofport_request).
+    They are below the double of the first one. Of two that would have the same, the later one by name has the next
+    that is free. Open vSwitch itself gives numbers from 1 on (ovs-vswitchd.conf.db(5), ofport_request).
     """
     result: dict[str, int] = {}
     taken: set[int] = set()
     for name in sorted(names):
-        number = int(_digest("port", name)[:8], 16) % PORTS
+        number = int(_digest("port", name)[:8], 16) % first
         while number in taken:
-            number = (number + 1) % PORTS
+            number = (number + 1) % first
         taken.add(number)
-        result[name] = FIRST_PORT + number
+        result[name] = first + number
     return result
 
 

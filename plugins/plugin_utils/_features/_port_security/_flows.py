@@ -39,7 +39,7 @@ class Pair:
 def common() -> Iterator[str]:
     """Yield the flows for all ports."""
     yield f"priority=0 actions=move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],{_PASS}"
-    yield f"table={FORWARD},priority=1,reg0={_names.FIRST_PORT:#x}/{_names.FIRST_PORT:#x} actions=drop"
+    yield f"table={FORWARD},priority=1,reg0={_names.SECURED:#x}/{_names.SECURED:#x} actions=drop"
     yield f"table={FORWARD},priority=0 actions=NORMAL"
 
 

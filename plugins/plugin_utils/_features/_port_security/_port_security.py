@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv6Address, IPv6Network, ip_network
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Subnet
@@ -34,24 +35,31 @@ class PortSecurityFeature(Feature):
 
         All other ports, and what port security lets on, are forwarded by the MAC address table.
         """
-        secured = {
-            f"{nic.network} {tap}": (tap, nic)
-            for guest in site.document.guests_on(site.node)
-            for index, nic in enumerate(guest.nics)
-            for tap in (_names.tap(guest.name, index),)
-            if _model.of(nic).enabled
-        }
-        # By network, too: in another one a port sends nothing until it has the flows for it.
-        numbers = _names.port_numbers(secured)
         plan.bridge(_names.INTEGRATION, fail_mode="secure")
         flows = [*_flows.common()]
-        for place, (tap, nic) in secured.items():
+        for tap, number, nic in _numbered(site):
+            plan.say("ovs_port_vlan", name=tap, ofport_request=number)
             network = site.document.network(nic.network)
-            pairs = _pairs(site.document, network, nic) if network else []
-            plan.say("ovs_port_vlan", name=tap, ofport_request=numbers[place])
-            flows += _flows.classify(numbers[place], [pair.mac for pair in pairs])
-            flows += _flows.addresses(numbers[place], pairs)
+            if network and _model.of(nic).enabled:
+                pairs = _pairs(site.document, network, nic)
+                flows += _flows.classify(number, [pair.mac for pair in pairs])
+                flows += _flows.addresses(number, pairs)
         plan.flows(_names.INTEGRATION, "port security", flows)
+
+
+def _numbered(site: Site) -> Iterator[tuple[str, int, Nic]]:
+    """Yield the ports of the node's guests, with their numbers.
+
+    A number follows from the network, too: in another one a port sends nothing until it has the flows for it.
+    """
+    ports: dict[bool, dict[str, tuple[str, Nic]]] = {True: {}, False: {}}
+    for guest in site.document.guests_on(site.node):
+        for index, nic in enumerate(guest.nics):
+            tap = _names.tap(guest.name, index)
+            ports[_model.of(nic).enabled][f"{nic.network} {tap}"] = tap, nic
+    for enabled, first in ((True, _names.SECURED), (False, _names.OPEN)):
+        numbers = _names.port_numbers(ports[enabled], first)
+        yield from ((tap, numbers[name], nic) for name, (tap, nic) in ports[enabled].items())
 
 
 def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
