@@ -21,7 +21,8 @@ from netvirt_testing.paths import ROOT
 
 # Their networks, guests and routers have different names.
 EXAMPLES = ("isolated", "routers", "dual_stack", "floating_ip", "port_forward", "firewall")
-NOMADS = {"nomad1": "red", "nomad2": "green", "nomad3": "twin"}  # guests without an address of the document
+NOMADS = {"nomad1": "red", "nomad2": "green", "nomad3": "twin"}
+"""Guests without an address of the document, which may change their MAC addresses."""
 LISTS = (
     *("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_floating_ips"),
     "fabric_guests",
@@ -39,7 +40,9 @@ def document() -> dict[str, Any]:
                 joined[key] = [*joined.get(key, []), *(item for item in value if item not in joined.get(key, []))]
             else:
                 assert joined.setdefault(key, value) == value
-    joined["fabric_guests"] += [{"name": name, "node": "compute2", "network": net} for name, net in NOMADS.items()]
+    for name, network in NOMADS.items():
+        nomad = {"name": name, "node": "compute2", "network": network, "port_security": False}
+        joined["fabric_guests"].append(nomad)
     return joined
 
 

