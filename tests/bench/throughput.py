@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare what goes from guest to guest of two nodes with and without what protects a network.
 
-usage: .venv/bin/python tests/bench/throughput.py [--of tunnels|router] [--lab NAME] [--pairs N] [--seconds N]
-           [--place NODE=NODE ...]
+    "tunnels": Subject("isolated", ("green1", "green2"), ("compute1", "compute2"), TUNNELS),
+    "ports": Subject("isolated", ("green1", "green2"), ("compute1", "compute2"), PORTS),
 
 The lab must be up, with the nodes network1, compute1 and compute2, or others that stand for them: with
 --place network1=compute1 a lab of two nodes will do. Guests are namespaces on their ports. The two alternate, so that a
@@ -14,6 +14,7 @@ endpoint (the kernel's datapath needs none), and with IPv6 on on all ports.
 router: a guest each of two networks of examples/routers. "Without" is the same build, less all nft tables of the
 router: which sources it admits, what it forwards where, and translation. Two rules are left, which have it forward all
 and track connections, as any router that translates does.
+ports: two guests of examples/isolated. "Without" is the same build with one flow on br-int, which forwards all.
 """
 
 from __future__ import annotations
@@ -78,6 +79,16 @@ else
   systemctl start $(cd /etc/systemd/system && echo netvirt-rebuild-*.path netvirt-rebuild-*.socket)
 fi
 """
+PORTS = """
+set -e
+if [ $1 = off ]; then
+  ovs-ofctl --no-stats dump-flows br-int | grep actions= | sed 's/^ *//; s/ actions/,actions/' > /root/measured-flows
+  echo 'priority=0,actions=NORMAL' | ovs-ofctl replace-flows br-int -
+else
+  ovs-ofctl replace-flows br-int /root/measured-flows
+  rm /root/measured-flows
+fi
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ class Subject:
 
 SUBJECTS = {
     "tunnels": Subject("isolated", ("green1", "green2"), ("compute1", "compute2"), TUNNELS),
+    "ports": Subject("isolated", ("green1", "green2"), ("compute1", "compute2"), PORTS),
     "router": Subject("routers", ("red1", "gold1"), ("network1",), ROUTER),
 }
 

@@ -67,7 +67,11 @@ def documents() -> list[dict[str, Any]]:
             "address6": "2001:db8:30::2",
         },
     }
-    nics = [{"network": "red", "mac": "52:54:00:aa:bb:05", "address": "10.0.20.5"}, {"network": "desks"}]
+    allowed = [{"subnet": "10.0.20.64/28", "mac": "52:54:00:aa:bb:07"}, {"subnet": "2001:db8:20::/64"}]
+    nics = [
+        {"network": "red", "mac": "52:54:00:aa:bb:05", "address": "10.0.20.5", "allowed_addresses": allowed},
+        {"network": "desks", "port_security": False},
+    ]
     router = {
         **sample()["fabric_routers"][0],
         "external": {**sample()["fabric_routers"][0]["external"], "address6": "2001:db8:f::2/64", "vlan": 9},
