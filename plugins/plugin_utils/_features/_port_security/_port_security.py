@@ -65,11 +65,13 @@ def _numbered(site: Site) -> Iterator[tuple[str, int, Nic]]:
 def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
     """Return the MAC addresses of a NIC, the own one first, each with its networks.
 
-    Where the document has no subnet of a network, nobody can tell which addresses guests may have in it.
+    Where neither the document nor its DHCP server gives a guest an address, nobody can tell which one it has.
     """
     own = addresses_of(document, network, nic)
     networks4: list[Subnet] = [ip_network(address) for address in own if address.version == 4]
     networks6: list[Subnet] = [ip_network(address) for address in own if address.version == 6]
+    any4 = not networks4 and not ranges(network, 4)
+    any6 = not networks6 and (not network.subnets() or (bool(network.cidr6) and network.dhcp is None))
     networks6.append(ip_network(interface_address(LINK_LOCAL, nic.mac)))
     if network.cidr6 and not ranges(network, 6):
         networks6.append(ip_network(interface_address(network.cidr6, nic.mac)))
@@ -79,11 +81,7 @@ def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
         if item.subnet:
             pair[item.subnet.version == 6].append(item.subnet)
     return [
-        _flows.Pair(
-            mac,
-            None if mac == nic.mac and not network.cidr else of4,
-            None if mac == nic.mac and not network.subnets() else of6,
-        )
+        _flows.Pair(mac, None if any4 and mac == nic.mac else of4, None if any6 and mac == nic.mac else of6)
         for mac, (of4, of6) in by_mac.items()
     ]
 

@@ -63,6 +63,15 @@ def test_a_guest_sends_with_the_address_that_dhcp_keeps_for_it() -> None:
     assert f"nw_src={address}/32" in source or f"nw_src={address} " in source
 
 
+@pytest.mark.parametrize(("subnet", "of4", "of6"), [({}, 1, 1), ({"cidr": "10.0.20.0/24"}, 1, 0)])
+def test_where_nobody_can_know_the_address_any_may_be_sent(subnet: dict[str, str], of4: int, of6: int) -> None:
+    red = {"name": "red", "mode": "isolated", "vlan": 20, **subnet}
+    guest = {"name": "a", "node": "compute1", "network": "red"}
+    found = flows(changed(sample(), {"fabric_networks[1]": red, "fabric_guests": [guest]}))
+    assert len([flow for flow in found if "priority=10,ip," in flow and "nw_src" not in flow]) == of4
+    assert len([flow for flow in found if "priority=10,ipv6," in flow and "ipv6_src" not in flow]) == of6
+
+
 def test_the_number_of_a_port_says_what_it_may() -> None:
     """Another network or another right is another number, by which nothing passes before its flows are there."""
     red = {"name": "red", "mode": "isolated", "vlan": 20}
