@@ -246,6 +246,24 @@ def test_a_device_may_be_made_by_the_same_run(port: Object) -> None:
         apply([{kind: {"name": "nvtp", "state": "absent"}} for kind in ("ovs_port_vlan", "veth_pair")])
 
 
+def test_a_device_gets_another_number_also_after_a_run_that_was_killed(port: Object) -> None:
+    """It is taken off before it comes back, and may be left so."""
+    pair = {"veth_pair": {"name": "nvtp", "peer": {"name": "nvtq"}}}
+    try:
+        apply([pair])
+        port.present(bridge="nvtbr", ofport_request=77)
+        operations = port.plan(bridge="nvtbr", ofport_request=78)
+        assert [operation["action"] for operation in operations] == ["detach", "update"]
+        port.present(bridge="nvtbr", ofport_request=78)
+        assert column("Interface", "nvtp", "ofport") == 78
+        output("ovs-vsctl", "set", "Interface", "nvtp", "type=detached")
+        assert column("Interface", "nvtp", "ofport") == -1
+        assert "type" in port.changes(bridge="nvtbr", ofport_request=78)
+        assert column("Interface", "nvtp", "ofport") == 78
+    finally:
+        apply([{kind: {"name": "nvtp", "state": "absent"}} for kind in ("ovs_port_vlan", "veth_pair")])
+
+
 def test_a_tag_changed_by_hand_is_a_difference_and_is_repaired(port: Object) -> None:
     port.present(**INTERNAL, tag=10)
     output("ovs-vsctl", "set", "Port", "nvtp", "tag=11")

@@ -24,6 +24,9 @@ UPLINK_KEY = RESERVED + "uplink"
 MESH_KEY = RESERVED + "tunnel"
 """Port.external_ids key that holds the name of the mesh to which a port belongs."""
 
+DETACHED = "detached"
+"""A type that Open vSwitch does not have: of an interface that it is to let go of for a moment."""
+
 
 MERGE = _options.Option(type="bool", default=False, role=_options.Role.POLICY)
 """Whether keys of external_ids and other_config that are not listed stay."""
@@ -98,6 +101,27 @@ def detachment(node: Node, ports: Iterable[_ovsdb.Row], bridge: str) -> Iterable
             batch.find("Interface", name).type = ""
 
     if moving:
+        yield _engine.Operation(_engine.Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
+
+
+def renumbering(node: Node, wanted: Mapping[str, int]) -> Iterable[_engine.Operation]:
+    """Return the operation by which Open vSwitch lets go of those devices that are to have another OpenFlow number.
+
+    ``wanted`` are the numbers by name. In one transaction ovs-vswitchd removes such a port and adds it again, several
+    in any order, and what the datapath has learnt for one of them would leave by another.
+    """
+    rows = [(number, node.ovsdb.find("Interface", name)) for name, number in wanted.items() if number]
+    names = [
+        row.name
+        for number, row in rows
+        if row is not None and row.type in ("", "system") and optional(row.ofport, -1) not in (-1, number)
+    ]
+
+    def change(batch: _ovsdb.Batch) -> None:
+        for name in names:
+            batch.find("Interface", name).type = DETACHED
+
+    if names:
         yield _engine.Operation(_engine.Stage.DROP_LINK, "detach", lambda: node.ovsdb.change(change))
 
 

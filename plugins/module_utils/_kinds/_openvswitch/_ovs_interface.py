@@ -83,6 +83,8 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
         if holder not in (None, port) and not node.removed("ovs_port_vlan", holder):
             raise _errors.Conflict(f"interface {name} belongs to port {holder}; remove it there first")
     result = {**(have or DEFAULTS), **{option: want[option] for option in OPTIONS if want.get(option) is not None}}
+    if result["type"] == _ovs.DETACHED:
+        result["type"] = "system"
     if result["type"] != "patch":
         result["peer"] = ""
     if result["type"] != "internal":

@@ -147,10 +147,11 @@ class OvsPortVlan(_engine.Kind):
             if set(changes) == {"ipv6"}:
                 return
             bridge, action, order = _real_bridge(node, desired["bridge"]), "update" if have else "create", 2
-            options = set(changes) if have else set(desired)
+            options = {*changes, "type"} if have else set(desired)
             if have is not None and bridge != node.ovsdb.bridge_of(have["name"]).name:
-                options.add("type")
                 yield from _ovs.detachment(node, [node.ovsdb.find("Port", have["name"])], bridge)
+            items = desired.get("interfaces") or [desired]
+            yield from _ovs.renumbering(node, {item["name"]: item["ofport_request"] for item in items})
             change = _write(desired, options, bridge, node.settings.owner)
         yield _engine.Operation(_engine.Stage.OVSDB, action, lambda: node.ovsdb.change(change, order), changes)
 
