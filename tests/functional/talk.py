@@ -12,10 +12,13 @@ from contextlib import contextmanager
 _SERVER = """
 import selectors, socket, sys
 selector = selectors.DefaultSelector()
+kinds = [(f, k) for f in (socket.AF_INET, socket.AF_INET6) for k in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
 for port in map(int, sys.argv[1:]):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        s = socket.socket(socket.AF_INET, kind)
+    for family, kind in kinds:
+        s = socket.socket(family, kind)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         s.bind(("", port))
         if kind == socket.SOCK_STREAM:
             s.listen()
@@ -43,7 +46,7 @@ while True:
 _CLIENT = """
 import socket, sys
 kind = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[sys.argv[1]]
-with socket.socket(socket.AF_INET, kind) as s:
+with socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, kind) as s:
     s.settimeout(float(sys.argv[4]))
     try:
         s.connect((sys.argv[2], int(sys.argv[3])))

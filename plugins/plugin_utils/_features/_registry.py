@@ -18,6 +18,9 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_sec
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._router_rules import RouterRulesFeature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._routers import RoutersFeature
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._security_groups import (
+    SecurityGroupsFeature,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._underlay import UnderlayFeature
 
 FEATURES: tuple[Feature, ...] = (
@@ -29,6 +32,7 @@ FEATURES: tuple[Feature, ...] = (
     RoutersFeature(),
     GuestsFeature(),
     PortSecurityFeature(),
+    SecurityGroupsFeature(),
     InboundFeature(),
     RouterRulesFeature(),
 )

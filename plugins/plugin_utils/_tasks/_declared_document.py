@@ -20,6 +20,7 @@ STATES = ("present", "absent")
 PARTS = (
     *("fabric_owner", "fabric_underlay", "fabric_nodes", "fabric_physical_networks", "fabric_networks"),
     *("fabric_routers", "fabric_floating_ips", "fabric_guest_defaults", "fabric_guests", "fabric_owner_was"),
+    *("fabric_security_groups", "fabric_address_groups"),
 )
 """The variables that a document consists of."""
 CHECKED = ("fabric", "guest", "hypervisor", "verify")

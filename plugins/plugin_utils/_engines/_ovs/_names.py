@@ -96,15 +96,23 @@ def tap(guest: str, index: int) -> str:
 def port_numbers(names: Iterable[str], first: int) -> dict[str, int]:
     """Return the OpenFlow port numbers of ports of one bridge, each of which follows from the port's name.
 
-    They are below the double of the first one. Of two that would have the same, the later one by name has the next
-    that is free. Open vSwitch itself gives numbers from 1 on (ovs-vswitchd.conf.db(5), ofport_request).
+    They are below the double of the first one. Open vSwitch itself gives numbers from 1 on (ovs-vswitchd.conf.db(5),
+    ofport_request).
+    """
+    return numbers("port", names, first, first)
+
+
+def numbers(what: str, names: Iterable[str], first: int, count: int) -> dict[str, int]:
+    """Return different numbers for names, each of which follows from its name.
+
+    Of two that would have the same, the later one by name has the next that is free.
     """
     result: dict[str, int] = {}
     taken: set[int] = set()
     for name in sorted(names):
-        number = int(_digest("port", name)[:8], 16) % first
+        number = int(_digest(what, name)[:8], 16) % count
         while number in taken:
-            number = (number + 1) % first
+            number = (number + 1) % count
         taken.add(number)
         result[name] = first + number
     return result

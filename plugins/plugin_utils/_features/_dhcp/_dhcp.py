@@ -15,9 +15,13 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp imp
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._keys import OF_NETWORKS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._expected import may_send
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._model import UDP
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg, Result, not_run
+
+DNS = 53
 
 
 class DhcpFeature(Feature):
@@ -65,6 +69,7 @@ def _prove(case: Case, leg: Leg) -> Iterator[Check]:
         or not outside.resolve
         or 4 not in leg.versions()
         or len([item for item in legs if item.guest == leg.guest]) > 1
+        or not _may_ask(case.document, leg)
     ):
         return
     others = [item for item in legs if item.network == network and item.guest != leg.guest]
@@ -74,6 +79,13 @@ def _prove(case: Case, leg: Leg) -> Iterator[Check]:
     router = case.document.router(network.router)
     if outside.name and (dhcp.dns_servers or dhcp.dns_forwarders or (router and router.external)):
         yield _resolved(leg, outside.name, "", outside.resolve)
+
+
+def _may_ask(document: Document, leg: Leg) -> bool:
+    """Return whether the guest's security groups let it ask its DNS servers."""
+    network, given = leg.network, leg.network.dhcp.dns_servers if leg.network.dhcp else ()
+    own = network.gateway if network.router else _model.server(network, 4)
+    return all(may_send(document, leg.nic, item, UDP, DNS) for item in given or (own,) if item)
 
 
 def _resolved(leg: Leg, name: str, address: str, resolve: tuple[str, ...]) -> Check:

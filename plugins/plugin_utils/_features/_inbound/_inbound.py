@@ -15,9 +15,19 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs impor
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound import _check, _model
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound._keys import OF_ROUTERS, SECTIONS
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._expected import (
+    may_get,
+    may_send,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg, reached
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
+    Case,
+    Check,
+    Leg,
+    not_reached,
+    reached,
+)
 
 
 class InboundFeature(Feature):
@@ -71,7 +81,13 @@ class InboundFeature(Feature):
             target = item.target.resolve(case.document, router)
             others = (other for other in case.legs if other.network.router == behind and other.address(4) != target)
             if leg.address(4) == target or leg is next(others, None):
-                yield reached(leg, item.address, f"floating IP of {item.target.guest or target}")
+                passes = may_send(case.document, leg.nic, item.address) and all(
+                    may_get(case.document, other.nic, other.network.gateway)
+                    for other in case.legs
+                    if other.network.router == behind and other.address(4) == target
+                )
+                check = reached if passes else not_reached
+                yield check(leg, item.address, f"floating IP of {item.target.guest or target}")
 
 
 def source_outside(document: Document, leg: Leg) -> Optional[Address]:

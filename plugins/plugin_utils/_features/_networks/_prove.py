@@ -17,6 +17,11 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._inbound.
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._router_rules import OUTSIDE, accepts
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._routers._model import Router
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._expected import (
+    may_get,
+    may_send,
+)
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._model import TCP
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
     Case,
     Check,
@@ -32,22 +37,22 @@ HTTP = 80
 
 def prove(case: Case, leg: Leg) -> Iterator[Check]:
     """Yield the checks of one guest's connection."""
-    yield from _gateway(leg)
-    yield from _neighbours(leg, case.legs, case.peers)
+    yield from _gateway(case.document, leg)
+    yield from _neighbours(case.document, leg, case.legs, case.peers)
     yield from _other_networks(case.document, leg, case.legs)
     yield from _outside(case, leg)
 
 
-def _gateway(leg: Leg) -> Iterator[Check]:
+def _gateway(document: Document, leg: Leg) -> Iterator[Check]:
     network = leg.network
     if not network.router and not network.dhcp and network.mode != "bridged":
         return
     for _subnet, gateway in network.subnets():
         if gateway and gateway.version in leg.versions():
-            yield reached(leg, gateway, titled("gateway", gateway))
+            yield _asked(leg, gateway, titled("gateway", gateway), may_send(document, leg.nic, gateway))
 
 
-def _neighbours(leg: Leg, legs: Sequence[Leg], peers: int) -> Iterator[Check]:
+def _neighbours(document: Document, leg: Leg, legs: Sequence[Leg], peers: int) -> Iterator[Check]:
     """Every guest asks the guests that follow it in the document, so that few checks cover all of a large network."""
     others = [other for other in legs if other.network.name == leg.network.name]
     start = others.index(leg)
@@ -55,9 +60,9 @@ def _neighbours(leg: Leg, legs: Sequence[Leg], peers: int) -> Iterator[Check]:
         for version in leg.versions():
             address = other.address(version)
             if address:
-                title = titled(other.guest, address)
-                yield reached(leg, address, title)
-                if leg.mtu:
+                title, passes = titled(other.guest, address), _let_through(document, leg, other, address)
+                yield _asked(leg, address, title, passes)
+                if leg.mtu and passes:
                     yield reached(leg, address, f"{title} with {leg.mtu} bytes", leg.mtu)
 
 
@@ -76,8 +81,8 @@ def _other_networks(document: Document, leg: Leg, legs: Sequence[Leg]) -> Iterat
             if address is None or _is_local(leg, address, legs):
                 continue
             title = f"{titled(other.guest, address)} in {network.name}"
-            passes = expected and _accepted(document, leg, network.name, address)
-            yield reached(leg, address, title) if passes else not_reached(leg, address, title)
+            passes = bool(expected) and _accepted(document, leg, network.name, address)
+            yield _asked(leg, address, title, passes and _let_through(document, leg, other, address))
 
 
 def _joined(document: Document, one: Network, other: Network) -> bool | None:
@@ -114,10 +119,22 @@ def _outside(case: Case, leg: Leg) -> Iterator[Check]:
             yield not_reached(leg, address, title, bound=bool(beside))
         elif leg.network.mode == "nat" and not chosen:
             passes = _accepted(case.document, leg, OUTSIDE, address)
-            yield reached(leg, address, title) if passes else not_reached(leg, address, title)
-            if outside.http and _accepted(case.document, leg, OUTSIDE, address, "tcp", HTTP):
+            yield _asked(leg, address, title, passes and may_send(case.document, leg.nic, address))
+            fetches = may_send(case.document, leg.nic, address, TCP, HTTP)
+            if outside.http and fetches and _accepted(case.document, leg, OUTSIDE, address, "tcp", HTTP):
                 seen_as = source_outside(case.document, leg) if address.version == 4 else None
                 yield _fetched(leg, address, outside.http, router, seen_as)
+
+
+def _asked(leg: Leg, address: Address, title: str, passes: bool) -> Check:
+    """An echo request is answered, or is not."""
+    return reached(leg, address, title) if passes else not_reached(leg, address, title)
+
+
+def _let_through(document: Document, leg: Leg, other: Leg, address: Address) -> bool:
+    """Return whether the security groups of two guests let the one ping the other."""
+    source = leg.address(address.version)
+    return may_send(document, leg.nic, address) and may_get(document, other.nic, source)
 
 
 def _accepted(document: Document, leg: Leg, ends: str, address: Address, protocol: str = "", port: int = 0) -> bool:

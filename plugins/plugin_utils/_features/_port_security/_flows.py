@@ -19,6 +19,8 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs impor
 
 ADDRESSES, FORWARD = 10, 20
 """The tables behind table 0."""
+ORIGIN = "reg0"
+"""The register that holds the number of a port of which table 0 knows nothing."""
 
 _NEXT = f"resubmit(,{ADDRESSES})"
 _PASS = f"resubmit(,{FORWARD})"
@@ -38,8 +40,8 @@ class Pair:
 
 def common() -> Iterator[str]:
     """Yield the flows for all ports."""
-    yield f"priority=0 actions=move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],{_PASS}"
-    yield f"table={FORWARD},priority=1,reg0={_names.SECURED:#x}/{_names.SECURED:#x} actions=drop"
+    yield f"priority=0 actions=move:NXM_OF_IN_PORT[]->{ORIGIN}[0..15],{_PASS}"
+    yield f"table={FORWARD},priority=1,{ORIGIN}={_names.SECURED:#x}/{_names.SECURED:#x} actions=drop"
     yield f"table={FORWARD},priority=0 actions=NORMAL"
 
 

@@ -37,7 +37,7 @@ class PortSecurityFeature(Feature):
         """
         plan.bridge(_names.INTEGRATION, fail_mode="secure")
         flows = [*_flows.common()]
-        for tap, number, nic in _numbered(site):
+        for tap, number, nic in numbered(site):
             plan.say("ovs_port_vlan", name=tap, ofport_request=number)
             network = site.document.network(nic.network)
             if network and _model.of(nic).enabled:
@@ -47,7 +47,7 @@ class PortSecurityFeature(Feature):
         plan.flows(_names.INTEGRATION, "port security", flows)
 
 
-def _numbered(site: Site) -> Iterator[tuple[str, int, Nic]]:
+def numbered(site: Site) -> Iterator[tuple[str, int, Nic]]:
     """Yield the ports of the node's guests, with their numbers.
 
     A number follows from the network, too: in another one a port sends nothing until it has the flows for it.
@@ -67,11 +67,20 @@ def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
 
     Where neither the document nor its DHCP server gives a guest an address, nobody can tell which one it has.
     """
+    own = {address.version for address in addresses_of(document, network, nic)}
+    any4 = 4 not in own and not ranges(network, 4)
+    any6 = 6 not in own and (not network.subnets() or (bool(network.cidr6) and network.dhcp is None))
+    return [
+        _flows.Pair(mac, None if any4 and mac == nic.mac else of4, None if any6 and mac == nic.mac else of6)
+        for mac, (of4, of6) in addresses(document, network, nic).items()
+    ]
+
+
+def addresses(document: Document, network: Network, nic: Nic) -> dict[str, tuple[list[Subnet], list[Subnet]]]:
+    """Return by MAC address, the own one first, the addresses of a NIC that the document knows, by family."""
     own = addresses_of(document, network, nic)
     networks4: list[Subnet] = [ip_network(address) for address in own if address.version == 4]
     networks6: list[Subnet] = [ip_network(address) for address in own if address.version == 6]
-    any4 = not networks4 and not ranges(network, 4)
-    any6 = not networks6 and (not network.subnets() or (bool(network.cidr6) and network.dhcp is None))
     networks6.append(ip_network(interface_address(LINK_LOCAL, nic.mac)))
     if network.cidr6 and not ranges(network, 6):
         networks6.append(ip_network(interface_address(network.cidr6, nic.mac)))
@@ -80,10 +89,7 @@ def _pairs(document: Document, network: Network, nic: Nic) -> list[_flows.Pair]:
         pair = by_mac.setdefault(item.mac or nic.mac, ([], []))
         if item.subnet:
             pair[item.subnet.version == 6].append(item.subnet)
-    return [
-        _flows.Pair(mac, None if any4 and mac == nic.mac else of4, None if any6 and mac == nic.mac else of6)
-        for mac, (of4, of6) in by_mac.items()
-    ]
+    return by_mac
 
 
 def interface_address(prefix: IPv6Network, mac: str) -> IPv6Address:

@@ -24,7 +24,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # Types, ranges, unknown and missing keys
     (
         {"fabric_network": []},
-        "fabric_network: is not known here; known are fabric_floating_ips, fabric_guest_",
+        "fabric_network: is not known here; known are fabric_address_groups, fabric_floa",
     ),
     ({"fabric_networks": {}}, "fabric_networks: must be a list, not {}"),
     ({"fabric_networks[1]": "red"}, "fabric_networks[1]: must be a dictionary, not 'red'"),

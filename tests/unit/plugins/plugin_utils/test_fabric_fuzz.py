@@ -120,6 +120,15 @@ def documents() -> list[dict[str, Any]]:
             },
         ],
     }
+    rules = [
+        {"direction": "egress", "ethertype": "ipv4", "protocol": "udp", "ports": [53, "8000-8010"]},
+        {"direction": "ingress", "protocol": "icmpv6", "icmp_type": 128, "icmp_code": 0, "remote_group": "default"},
+        {"direction": "ingress", "protocol": 112, "remote_cidr": "10.0.20.0/24"},
+        {"direction": "ingress", "protocol": "tcp", "ports": [22], "remote_address_group": "office"},
+    ]
+    full["fabric_security_groups"] = [{"name": "web", "rules": rules}]
+    full["fabric_address_groups"] = [{"name": "office", "addresses": ["192.0.2.0/24", "2001:db8::7"]}]
+    full["fabric_guests"][1]["security_groups"] = ["web"]
     return [sample(), sample(), full]  # the last one takes four times as long as the others
 
 
