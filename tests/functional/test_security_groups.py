@@ -17,6 +17,7 @@ from typing import Any
 import fabric_node
 import frames
 import pytest
+import yaml
 from fabric_node import NODE, nics
 from netlink_node import inside, ip
 from talk import asks, connections, servers
@@ -39,27 +40,9 @@ PREFIXES = {"blue": "fd00:10::", "green": "fd00:11::"}
 WEB, APP, EVE, ANN, DB = (address for _network, address, _mac in GUESTS.values())
 PORTS = (80, 81, 5000, 5432, 5433, 8005)
 ANY = {"direction": "egress"}
-GROUPS: list[dict[str, Any]] = [
-    {
-        "name": "web",
-        "rules": [
-            ANY,
-            {"direction": "ingress", "protocol": "tcp", "ports": [80]},
-            {"direction": "ingress", "protocol": "icmp", "icmp_type": 8},
-            {"direction": "ingress", "protocol": "icmpv6", "icmp_type": 128, "remote_cidr": "fd00:10::/64"},
-            {"direction": "ingress", "protocol": "udp", "ports": ["5000-5001"], "remote_group": "app"},
-        ],
-    },
-    {"name": "app", "rules": [ANY]},
-    {"name": "desk", "rules": [ANY, {"direction": "ingress", "protocol": "udp", "ports": [5000]}]},
-    {
-        "name": "db",
-        "rules": [
-            {"direction": "ingress", "protocol": "tcp", "ports": [5432, "6000-6010"], "remote_group": "app"},
-            {"direction": "ingress", "protocol": "tcp", "ports": [80, "8000-8010"], "remote_address_group": "offices"},
-        ],
-    },
-]
+DESK_GROUP = {"name": "desk", "rules": [ANY, {"direction": "ingress", "protocol": "udp", "ports": [5000]}]}
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/security_groups/fabric.yml"
+GROUPS = [*yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))["fabric_security_groups"], DESK_GROUP]
 
 
 def name6(guest: str) -> str:
@@ -294,7 +277,7 @@ def test_a_rule_that_goes_cuts_what_it_allowed_and_nothing_else() -> None:
     with connections(ends) as found:
         run(fabric_node.resources(told=document(fabric_security_groups=without(0, 2))))  # ping
         assert [end for end in ends if not found[end].lives()] == []
-        run(fabric_node.resources(told=document(fabric_security_groups=without(3, 0))))
+        run(fabric_node.resources(told=document(fabric_security_groups=without(2, 0))))
         assert [end for end in ends if found[end].lives()] == ends[1:3]
         assert not reached("app", DB, 5432)
     run(fabric_node.resources(told=document()))

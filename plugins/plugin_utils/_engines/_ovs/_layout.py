@@ -15,7 +15,8 @@ in one bundle. Two sets cannot have a flow with the same match and priority, so 
 0          NORMAL: of ovs-vswitchd itself, or ours where the bridge fails secure
 ========== ==========================================================
 
-On br-int it is the first of several. What a port may send goes on by them: 10 addresses, 20 forwarding by MAC address.
+On br-int it is the first of several. What a port may send goes on by them: 10 addresses, 20 forwarding by MAC address,
+30 to 60 security groups.
 """
 
 from __future__ import annotations

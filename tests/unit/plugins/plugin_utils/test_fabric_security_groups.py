@@ -303,5 +303,5 @@ def test_compiling_takes_a_time_that_grows_with_the_guests() -> None:
         compile_fabric(document, facts, NODES)
         return time.process_time() - started
 
-    few = min(seconds(100) for _attempt in range(3))
-    assert min(seconds(400) for _attempt in range(3)) < 8 * few
+    few = min(seconds(50) for _attempt in range(3))
+    assert min(seconds(200) for _attempt in range(3)) < 8 * few
