@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fabric_samples import ABSENT, NODES, build, changed, facts_of, faults_of, named, of_kind, sample
+from test_verify import Fleet, proper
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_fabric
@@ -305,3 +306,35 @@ def test_compiling_takes_a_time_that_grows_with_the_guests() -> None:
 
     few = min(seconds(50) for _attempt in range(3))
     assert min(seconds(200) for _attempt in range(3)) < 8 * few
+
+
+def test_guests_do_not_reach_whom_security_groups_keep_from_them() -> None:
+    groups = {
+        "fabric_security_groups": [{"name": "web", "rules": [{"direction": "egress"}]}],
+        "fabric_guests[0].security_groups": ["web"],
+    }
+
+    def apart(guest: str, command: list[str]) -> dict[str, Any]:
+        found = proper(guest, command)
+        return {**found, "rc": 1} if command[-1] in ("10.0.10.11", "10.0.10.12") else found
+
+    document = changed(sample(), groups)
+    assert Fleet(document, apart).run()["failures"] == []
+    (first, second) = Fleet(document).run()["failures"]
+    assert first.endswith("not vm2: expected no answer from 10.0.10.12, found one")
+    assert second.endswith("not vm1: expected no answer from 10.0.10.11, found one")
+
+
+def test_a_guest_that_may_begin_nothing_is_asked_for_nothing_that_it_may_not_begin() -> None:
+    groups = {
+        "fabric_security_groups": [{"name": "closed"}, {"name": "default", "rules": [{"direction": "egress"}]}],
+        "fabric_guests[0].security_groups": ["closed"],
+    }
+
+    def silent(guest: str, command: list[str]) -> dict[str, Any]:
+        found = proper(guest, command)
+        return {**found, "rc": 1} if (command[0] != "cat" and guest == "vm1") or "10.0.10.11" in command else found
+
+    fleet = Fleet(changed(sample(), groups), silent)
+    assert fleet.run()["failures"] == []
+    assert not any(command.startswith(("wget", "getent")) for command in fleet.commands("vm1"))
