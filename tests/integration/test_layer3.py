@@ -20,12 +20,14 @@ from netvirt_testing.lab import Lab
 from netvirt_testing.paths import ROOT
 
 # Their networks, guests and routers have different names.
-EXAMPLES = ("isolated", "routers", "dual_stack", "floating_ip", "port_forward", "firewall")
+EXAMPLES = ("isolated", "routers", "dual_stack", "floating_ip", "port_forward", "firewall", "security_groups")
+OPEN = {"name": "default", "rules": [{"direction": "egress"}, {"direction": "ingress"}]}
+"""The group of all guests that name none, so that those of examples without groups are as they are there."""
 NOMADS = {"nomad1": "red", "nomad2": "green", "nomad3": "twin"}
 """Guests without an address of the document, which may change their MAC addresses."""
 LISTS = (
     *("fabric_physical_networks", "fabric_networks", "fabric_routers", "fabric_floating_ips"),
-    "fabric_guests",
+    *("fabric_guests", "fabric_security_groups", "fabric_address_groups"),
 )
 
 
@@ -236,6 +238,23 @@ def test_the_rules_of_a_router_say_what_passes(guests: Guests) -> None:
 
 
 CHOSEN = {"nomad1": "10.0.41.177", "nomad2": "10.0.30.177", "nomad3": "10.0.41.178"}  # dnsmasq would choose others
+
+
+def test_security_groups_hold_within_a_node_and_across_nodes(guests: Guests) -> None:
+    """The guests of the groups web and db are on one node, that of the group app is on another."""
+
+    def reached(guest: str, address: str, port: int) -> bool:
+        asked = guests.run(guest, "curl", "-s", "--connect-timeout", "2", f"http://{address}:{port}")
+        return asked["rc"] == 0
+
+    web, database = guests.address("web1"), guests.address("db1")
+    with serving(guests, "web1", 80, 81), serving(guests, "db1", 5432, 5433, 8005):
+        assert [port for port in (80, 81) if reached("app1", web, port)] == [80]
+        assert [port for port in (80, 81) if reached("office1", web, port)] == [80]
+        assert [port for port in (5432, 5433, 8005) if reached("app1", database, port)] == [5432]
+        assert [port for port in (5432, 5433, 8005) if reached("office1", database, port)] == [8005]
+        assert not reached("db1", web, 80)
+    assert answers(guests, "app1", [web, database]) == {web}
 
 
 def leased(guests: Guests, guest: str, *arguments: str) -> str:
