@@ -249,6 +249,8 @@ def test_security_groups_hold_within_a_node_and_across_nodes(guests: Guests) -> 
 
     web, database = guests.address("web1"), guests.address("db1")
     with serving(guests, "web1", 80, 81), serving(guests, "db1", 5432, 5433, 8005):
+        assert guests.run("app1", *CURL, f"http://{web}")["stdout"].startswith("web1 80")  # once they are there
+        assert guests.run("app1", *CURL, f"http://{database}:5432")["stdout"].startswith("db1 5432")
         assert [port for port in (80, 81) if reached("app1", web, port)] == [80]
         assert [port for port in (80, 81) if reached("office1", web, port)] == [80]
         assert [port for port in (5432, 5433, 8005) if reached("app1", database, port)] == [5432]
