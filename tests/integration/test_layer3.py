@@ -252,9 +252,9 @@ def test_security_groups_hold_within_a_node_and_across_nodes(guests: Guests) -> 
         assert guests.run("app1", *CURL, f"http://{web}")["stdout"].startswith("web1 80")  # once they are there
         assert guests.run("app1", *CURL, f"http://{database}:5432")["stdout"].startswith("db1 5432")
         assert [port for port in (80, 81) if reached("app1", web, port)] == [80]
-        assert [port for port in (80, 81) if reached("office1", web, port)] == [80]
+        assert [port for port in (80, 81) if reached("admin1", web, port)] == [80]
         assert [port for port in (5432, 5433, 8005) if reached("app1", database, port)] == [5432]
-        assert [port for port in (5432, 5433, 8005) if reached("office1", database, port)] == [8005]
+        assert [port for port in (5432, 5433, 8005) if reached("admin1", database, port)] == [8005]
         assert not reached("db1", web, 80)
     assert answers(guests, "app1", [web, database]) == {web}
 

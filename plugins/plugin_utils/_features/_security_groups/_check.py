@@ -86,7 +86,8 @@ def _check_macs(document: Document, faults: Faults) -> None:
         pairs += [(item.mac, f"{item.path}.mac") for item in _port_security.of(nic).allowed if item.mac]
         for mac, path in pairs:
             other = first.setdefault(mac, nic)
-            faults.add_if(path, _unlike(document, nic, other, mac))
+            if not faults.at(path):
+                faults.add_if(path, _unlike(document, nic, other, mac))
 
 
 def _unlike(document: Document, nic: Nic, other: Nic, mac: str) -> Optional[str]:
