@@ -284,7 +284,18 @@ def test_a_rule_that_goes_cuts_what_it_allowed_and_nothing_else() -> None:
     assert reached("app", DB, 5432)
 
 
-def test_a_second_run_does_nothing() -> None:
+def test_groups_come_and_go_and_a_second_run_does_nothing() -> None:
+    bare = document()
+    for key in ("fabric_security_groups", "fabric_address_groups"):
+        del bare[key]
+    for guest in bare["fabric_guests"]:
+        guest.pop("security_groups", None)
+    run(fabric_node.resources(told=bare))
+    assert reached("web", ANN, 80)
+    assert reached("db", WEB, 81)
+    run(fabric_node.resources(told=document()))
+    assert not reached("web", ANN, 80)
+    assert not reached("db", WEB, 81)
     listed = fabric_node.resources(told=document())
     assert run(listed, check=True).operations == []
     assert run(listed).operations == []

@@ -15,41 +15,34 @@ from dataclasses import dataclass
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security import _model
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._flows import FORWARD, ORIGIN
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._flows import FORWARD
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._port_security import numbered
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups import _tables
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
 
-_FIRST_NUMBER = _names.OPEN // 2
-"""The first number of patches, below those of guests."""
-
 
 @dataclass(frozen=True)
 class Exit:
-    """A port of br-int that is not filtered. ``native`` is the VLAN that is untagged on it, 0 for none."""
+    """A port of br-int that is not filtered, by name or number. ``native`` is the VLAN that is untagged on it, or 0."""
 
-    number: int
+    port: str
     vlans: tuple[int, ...]
     native: int
     guest: bool = False
 
 
 def exits(site: Site, plan: Plan) -> list[Exit]:
-    """Return the patches of br-int, which get numbers, and the ports of guests without port security."""
-    patches = {
-        item["name"]: item
+    """Return the patches of br-int, and the ports of guests without port security, whose devices may be yet to come."""
+    found = [
+        Exit(item["name"], tuple(item.get("trunks") or ()), item.get("tag", 0))
         for item in plan.of_kind("ovs_port_vlan")
         if item.get("bridge") == _names.INTEGRATION and item.get("type") == "patch"
-    }
-    found = []
-    for name, number in _names.port_numbers(patches, _FIRST_NUMBER).items():
-        plan.say("ovs_port_vlan", name=name, ofport_request=number)
-        found.append(Exit(number, tuple(patches[name].get("trunks") or ()), patches[name].get("tag", 0)))
+    ]
     for _tap, number, nic in numbered(site):
         network = site.document.network(nic.network)
         if network and not _model.of(nic).enabled:
-            found.append(Exit(number, (network.vlan,), network.vlan, guest=True))
+            found.append(Exit(str(number), (network.vlan,), network.vlan, guest=True))
     return found
 
 
@@ -59,15 +52,15 @@ def flows(ports: Sequence[_tables.Port], open_to: Sequence[Exit]) -> Iterator[st
     vlans = dict.fromkeys(port.vlan for port in ports)
     for item in open_to:
         if item.native in vlans:
-            origin = f"table={FORWARD},priority=6,{ORIGIN}={item.number},vlan_tci=0x0000/0x1fff"
+            origin = f"table={FORWARD},priority=6,in_port={item.port},vlan_tci=0x0000/0x1fff"
             yield f"{origin} actions={_tables.put(_tables.NETWORK, item.native)},{_tables.to(_tables.TO)}"
     for number, port in judged.items():
         yield from _tables.judge(number, port)
     for vlan in vlans:
         here = [_tables.copy(number) for number, port in judged.items() if port.vlan == vlan]
-        here += [f"output:{item.number}" for item in open_to if item.guest and vlan in item.vlans]
+        here += [f"output:{item.port}" for item in open_to if item.guest and vlan in item.vlans]
         away = [item for item in open_to if not item.guest and vlan in item.vlans]
-        plain = [f"output:{item.number}" for item in away if item.native == vlan]
-        tagged = [f"output:{item.number}" for item in away if item.native != vlan]
+        plain = [f"output:{item.port}" for item in away if item.native == vlan]
+        tagged = [f"output:{item.port}" for item in away if item.native != vlan]
         tag = [f"mod_vlan_vid:{vlan}", *tagged] if tagged else []
         yield from _tables.to_all(vlan, here, [*plain, *tag])
