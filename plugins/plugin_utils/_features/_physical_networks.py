@@ -23,7 +23,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema i
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph, Vertex
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._tables import forward
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._filtered import forward
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes import _mtu
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._facts import Facts, global_addresses
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
@@ -378,7 +378,7 @@ def _translate(site: Site, plan: Plan) -> None:
     translated = [physical for physical in site.attached() if _translates(site, physical)]
     for physical in translated:
         inner, _outer = _names.provider_patch(physical.bridge)
-        flows = [_inward(inner, network, forward(site.document)) for network in site.document.carried_by(physical)]
+        flows = [_inward(inner, network, forward(site)) for network in site.document.carried_by(physical)]
         flows.append(f"priority=2,in_port={inner} actions=drop")
         plan.flows(_names.INTEGRATION, "from physical networks", flows, of="")
     for physical in translated:

@@ -51,9 +51,10 @@ def flows(ports: Sequence[_tables.Port], open_to: Sequence[Exit]) -> Iterator[st
     judged = {port.number: port for port in reversed(ports)}  # of its addresses the own one, which is the first
     vlans = dict.fromkeys(port.vlan for port in ports)
     for item in open_to:
-        if item.native in vlans:
-            origin = f"table={FORWARD},priority=6,in_port={item.port},vlan_tci=0x0000/0x1fff"
-            yield f"{origin} actions={_tables.put(_tables.NETWORK, item.native)},{_tables.to(_tables.TO)}"
+        if item.native:
+            on = f"{_tables.put(_tables.NETWORK, item.native)},{_tables.to(_tables.TO)}"
+            action = on if item.native in vlans else "NORMAL"
+            yield f"table={FORWARD},priority=6,in_port={item.port},vlan_tci=0x0000/0x1fff actions={action}"
     for number, port in judged.items():
         yield from _tables.judge(number, port)
     for vlan in vlans:

@@ -22,6 +22,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security
     _multicast,
     _tables,
 )
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._filtered import filtered
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._rules import Policies
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
@@ -52,14 +53,9 @@ class SecurityGroupsFeature(Feature):
 
     def build(self, site: Site, plan: Plan) -> None:
         """Say how br-int filters what guests send and get, if the document has security groups."""
-        if _model.declared(site.document) is None:
+        nics = [*filtered(site)]
+        if not nics:
             return
-        nics = [
-            (number, network, nic, groups)
-            for _tap, number, nic in _port_security.numbered(site)
-            if (network := site.document.network(nic.network)) is not None
-            and (groups := _model.of(site.document, nic)) is not None
-        ]
         policies = Policies(site.document, ((network, groups) for _number, network, _nic, groups in nics))
         found = [
             (number, mac, network, policies.number(network, groups))
@@ -68,8 +64,7 @@ class SecurityGroupsFeature(Feature):
         ]
         zones = _names.numbers("zone", {mac for _number, mac, _network, _policy in found}, _FIRST_ZONE, _ZONES)
         ports = [_tables.Port(number, mac, net.vlan, zones[mac], policy) for number, mac, net, policy in found]
-        networks = {network.name: network for _number, network, _nic, _groups in nics}
-        flows = _tables.flows(ports, [_server(network) for network in networks.values()])
+        flows = _tables.flows(ports, [_server(network) for network in site.document.networks])
         rules = (f"table={_tables.RULES},{flow}" for flow in policies.flows(_tables.allowed()))
         copies = _multicast.flows(ports, _multicast.exits(site, plan))
         plan.flows(_names.INTEGRATION, "security groups", [*flows, *copies, *rules])

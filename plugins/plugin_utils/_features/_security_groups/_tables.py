@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._flows import FORWARD, ORIGIN
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups import _model
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._rules import BEGUN, POLICY
 
 SENT, SENT_TRACKED, RULES, ALLOWED, TO, RECEIVED, RECEIVED_TRACKED, COPY, OUT = 30, 31, 40, 41, 50, 51, 52, 53, 60
@@ -53,11 +51,6 @@ class Server:
 
     vlan: int
     address: Optional[Address]
-
-
-def forward(document: Document) -> str:
-    """Return the action for a frame that came in by a port of no guest."""
-    return "NORMAL" if _model.declared(document) is None else to(TO)
 
 
 def allowed() -> str:
@@ -115,11 +108,20 @@ def _addressed(ports: Sequence[Port], servers: Sequence[Server]) -> Iterator[str
     """Find out to whom a frame goes. One to all passes where it is of the sort that always does, or see ``to_all``."""
     for mac, port in {port.mac: port for port in ports}.items():
         yield f"table={TO},priority=30,dl_dst={mac} actions={_about(port)},{put(STAGE, 1)},{to(RECEIVED)}"
-    answers = dict.fromkeys(f"{_ANSWER}{_match('nw_src', item.address)}" for item in servers)
-    to_all = [*_NEIGHBOURS, *_ROUTERS, *_LISTENERS, _ASK, _ASK6, *answers]
-    yield from _let_on(TO, 20, _multicast(to_all), "NORMAL")
+    always = [*_NEIGHBOURS, *_ROUTERS, *_LISTENERS, _ASK, _ASK6, *dict.fromkeys(_answers(servers))]
+    yield from _let_on(TO, 20, _multicast(always), "NORMAL")
+    yield f"table={TO},priority=11,vlan_tci=0x1000/0x1000,{_MULTICAST} actions=NORMAL"  # of other networks
     yield f"table={TO},priority=10,{_MULTICAST} actions=drop"
     yield f"table={TO},priority=0 actions=NORMAL"
+
+
+def _answers(servers: Sequence[Server]) -> Iterator[str]:
+    """Yield matches for DHCP answers to all, of the networks' own servers, or of anybody's where there is none."""
+    for item in servers:
+        if item.address:
+            yield f"{_ANSWER},nw_src={item.address}"
+        else:
+            yield from (f"{_ANSWER},{place}={item.vlan}" for place in (NETWORK, "dl_vlan"))
 
 
 def _received(servers: Sequence[Server]) -> Iterator[str]:

@@ -179,6 +179,14 @@ def test_dhcp_passes_to_and_from_the_networks_own_server() -> None:
     assert "table=51,priority=20,udp,tp_src=67,tp_dst=68,reg5=10,nw_src=10.0.10.254 actions=NORMAL" in found
 
 
+def test_a_node_without_filtered_guests_has_no_flows_and_others_let_all_servers_answer() -> None:
+    """A server answers by a frame to all, and its port does not tell of which network it is."""
+    document = changed(grouped(WEB), {"fabric_networks[1]": {**OTHER_NETWORK, "dhcp": {"node": "compute1"}}})
+    assert flows(document, "network1") == []
+    found = [flow for flow in flows(document) if flow.startswith("table=50,priority=20,udp,tp_src=67")]
+    assert len([flow for flow in found if "nw_src=10.0.10.254," in flow or "nw_src=10.0.20.1," in flow]) == 2
+
+
 def test_what_comes_from_a_translated_physical_network_is_filtered_too() -> None:
     document = grouped(WEB)
     document["fabric_physical_networks"].append({"name": "office", "interface": "eth3", "bridge": "br-of"})
