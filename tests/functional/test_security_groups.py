@@ -93,7 +93,9 @@ def make_guest(name: str) -> None:
     Path(f"/proc/sys/net/ipv6/conf/tap-{name}/disable_ipv6").write_text("1")
     ip("link", "set", f"tap-{name}", "up")
     inside(space, "ethtool", "-K", "eth0", "tx", "off")
-    inside(space, "sysctl", "-q", "net.ipv6.conf.eth0.accept_dad=0")
+    # It asks for its router until the one that is starting beside it answers.
+    for parameter in ("accept_dad=0", "router_solicitations=-1", "router_solicitation_max_interval=2"):
+        inside(space, "sysctl", "-q", f"net.ipv6.conf.eth0.{parameter}")
     for link in ("lo", "eth0"):
         ip("link", "set", link, "up", namespace=space)
     ip("address", "add", f"{address}/24", "dev", "eth0", namespace=space)
