@@ -42,6 +42,7 @@ def document() -> dict[str, Any]:
                 joined[key] = [*joined.get(key, []), *(item for item in value if item not in joined.get(key, []))]
             else:
                 assert joined.setdefault(key, value) == value
+    joined["fabric_security_groups"].append(OPEN)
     for name, network in NOMADS.items():
         nomad = {"name": name, "node": "compute2", "network": network, "port_security": False}
         joined["fabric_guests"].append(nomad)
