@@ -42,14 +42,14 @@ def timed(lab: Lab, arguments: list[str]) -> tuple[float, list[tuple[float, str]
         for line in process.stdout or ():
             lines.append((time.monotonic() - start, line.rstrip()))
     if process.returncode:
-        raise SystemExit("\n".join(line for _, line in lines))
+        raise SystemExit("\n".join(line for _at, line in lines))
     return time.monotonic() - start, lines
 
 
 def by_task(total: float, lines: list[tuple[float, str]]) -> list[tuple[float, str]]:
     """Return each task with the seconds until the next one."""
     heads = [(0.0, "start"), *((at, line.strip("* ")) for at, line in lines if re.match(r"(TASK|PLAY RECAP)", line))]
-    ends = [at for at, _ in heads[1:]] + [total]
+    ends = [at for at, _name in heads[1:]] + [total]
     return [(end - at, name) for (at, name), end in zip(heads, ends)]
 
 
@@ -69,19 +69,19 @@ def main() -> None:
         ping.write_text(json.dumps([{"hosts": NODES, "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]))
         site = [str(ROOT / "playbooks/site.yml"), "-e", f"@{file}"]
         timed(lab, site)
-        for _ in range(options.runs):
+        for _run in range(options.runs):
             for name, arguments in (("ping", [str(ping)]), ("site.yml", site)):
                 seconds[name].append(timed(lab, arguments)[0])
         total, lines = timed(lab, site)
-    if any(re.search(r"changed=[1-9]", line) for _, line in lines):
-        raise SystemExit("the run had something to do:\n" + "\n".join(line for _, line in lines))
+    if any(re.search(r"changed=[1-9]", line) for _at, line in lines):
+        raise SystemExit("the run had something to do:\n" + "\n".join(line for _at, line in lines))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, values in seconds.items():
         print(f"{name}: median {medians[name]:.2f} s of {', '.join(f'{value:.2f}' for value in values)}")
     print(f"ratio of medians {medians['site.yml'] / medians['ping']:.2f}\n")
     for cost, name in by_task(total, lines):
         print(f"{cost:6.2f}  {name}")
-    print("\n".join(line for _, line in lines if "ok=" in line))
+    print("\n".join(line for _at, line in lines if "ok=" in line))
 
 
 if __name__ == "__main__":
