@@ -42,6 +42,8 @@ NOT_BY_HAND = [
     "nft delete table inet netvirt_fabric",
 ]
 
+FLOWS = "update ovs_flow br-int/0x1b67c0961bdb4d4 (port security)"
+
 
 def base() -> Document:
     """Return three nodes with two networks, a router, a DHCP server that stands alone, and two guests' ports."""
@@ -246,8 +248,8 @@ def test_a_guest_goes_and_another_moves(fabric: Fabric, less: Document) -> None:
     less["fabric_nodes"] = {"compute2": {}}
     done = fabric.converge(less)
     ports = ["create ovs_port_vlan tap-vm2", "delete ovs_port_vlan tap-vm1"]
-    assert sorted(done["compute1"]) == [*ports, "tighten packet_filter fabric", "update packet_filter fabric"]
-    assert done["compute2"] == ["delete ovs_port_vlan tap-vm2", "update packet_filter fabric"]
+    assert sorted(done["compute1"]) == [*ports, "tighten packet_filter fabric", FLOWS, "update packet_filter fabric"]
+    assert sorted(done["compute2"]) == ["delete ovs_port_vlan tap-vm2", FLOWS, "update packet_filter fabric"]
     assert [item for item in done.get("network1", []) if "dnsmasq_netns blue" not in item] == []
 
 
@@ -258,6 +260,7 @@ def test_a_router_goes(fabric: Fabric, less: Document, lab: Lab) -> None:
     less["fabric_routers"] = []
     less["fabric_nodes"]["network1"] = {}
     done = fabric.converge(less)
+    assert done.pop("compute1") == [FLOWS], "nobody gives vm2 its address any more"
     assert set(done) == {"network1"}
     assert "nv-r1" not in {item["name"] for item in lab.json("network1", ["ip", "-j", "netns"])}
     assert "br-ex" not in lab.run("network1", ["ovs-vsctl", "list-br"]).stdout.split()
