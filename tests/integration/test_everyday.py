@@ -57,7 +57,7 @@ def refused(lab: Lab, directory: Path, document: dict[str, Any], *arguments: str
         ("hypervisor_package", [], "is no variable of the role hypervisor; did you mean hypervisor_packages?"),
         ("guest_acelerator", "tcg", "is no variable of the role guest; did you mean guest_accelerator?"),
         ("verify_upsteam", [], "is no variable of the role verify; did you mean verify_upstream?"),
-        ("fabric_quux_zzz_yyy", "red", "is no variable of the role fabric; known are fabric_allow_removal"),
+        ("fabric_quux_zzz_yyy", "red", "is no variable of the role fabric; known are fabric_address_groups"),
     ],
 )
 def test_a_typo_in_a_variable(lab: Lab, tmp_path: Path, name: str, value: Any, line: str) -> None:
