@@ -81,11 +81,12 @@ fi
 """
 PORTS = """
 set -e
+flows="ovs-ofctl -O OpenFlow14 --no-names"
 if [ $1 = off ]; then
-  ovs-ofctl --no-stats dump-flows br-int | grep actions= | sed 's/^ *//; s/ actions/,actions/' > /root/measured-flows
-  echo 'priority=0,actions=NORMAL' | ovs-ofctl replace-flows br-int -
+  $flows --no-stats dump-flows br-int | grep actions= | sed 's/^ *//; s/ actions/,actions/' > /root/measured-flows
+  echo 'priority=0,actions=NORMAL' | $flows replace-flows br-int -
 else
-  ovs-ofctl replace-flows br-int /root/measured-flows
+  $flows replace-flows br-int /root/measured-flows
   rm /root/measured-flows
 fi
 """
