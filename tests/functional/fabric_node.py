@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from engine import DATAPATH, Result, Spec
+from engine import DATAPATH, Result, Spec, column
 from netlink_node import clean, ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -102,6 +103,20 @@ def lose() -> None:
     """Take everything of the fabric off the node by hand, so that an empty one is there soon, but the leases."""
     text = _LOSE.format(owner=OWNER, address=NICS["nvtul"])
     subprocess.run(["sh", "-c", text], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until the condition is met; fail when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.1)
+
+
+def has_port_number(name: str) -> bool:
+    """Tell whether Open vSwitch has a device as a port, which then has an OpenFlow number."""
+    number = column("Interface", name, "ofport")
+    return isinstance(number, int) and number > 0
 
 
 _LOSE = """

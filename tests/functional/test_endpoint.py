@@ -14,8 +14,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import fabric_node
 import pytest
 from engine import DATAPATH, apply, column, output
-from fabric_node import NICS, nics
+from fabric_node import NICS, has_port_number, nics, wait_for
 from netlink_node import addresses, ip
 from wire_frames import BROADCAST, MARKED, TUNNEL_PORTS, Place, delivered, ethernet, tunnelled
 
@@ -55,18 +54,6 @@ def tunnels(nic: None, request: pytest.FixtureRequest) -> Iterator[str]:
         yield kind
     finally:
         ip("link", "delete", GUEST, check=False)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.1)
-
-
-def has_port_number(name: str) -> bool:
-    number = column("Interface", name, "ofport")
-    return isinstance(number, int) and number > 0
 
 
 def attack(kind: str) -> dict[Place, list[bytes]]:

@@ -18,8 +18,8 @@ from typing import Any
 import fabric_node
 import frames
 import pytest
-from engine import column, output
-from fabric_node import NODE, nics
+from engine import output
+from fabric_node import NODE, has_port_number, nics, wait_for
 from netlink_node import ip
 from wire_frames import BROADCAST, Place, ethernet, icmpv6, ipv6, mac, opened
 
@@ -47,18 +47,6 @@ def document(**eve: Any) -> dict[str, Any]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.1)
-
-
-def numbered(name: str) -> bool:
-    number = column("Interface", name, "ofport")
-    return isinstance(number, int) and number > 0
-
-
 @pytest.fixture(scope="module", autouse=True)
 def fabric(nic: None) -> Iterator[None]:
     try:
@@ -68,7 +56,7 @@ def fabric(nic: None) -> Iterator[None]:
             for end in (f"tap-{name}", f"nvt{name}"):
                 ip("link", "set", end, "addrgenmode", "none", "up")
         for name in MAC:
-            wait_for(partial(numbered, f"tap-{name}"))
+            wait_for(partial(has_port_number, f"tap-{name}"))
         yield
     finally:
         for name in MAC:

@@ -18,10 +18,9 @@ import fabric_node
 import frames
 import pytest
 import yaml
-from fabric_node import NODE, nics
+from fabric_node import NODE, has_port_number, nics, wait_for
 from netlink_node import inside, ip
 from talk import asks, connections, servers
-from test_port_security import numbered, wait_for
 from wire_frames import BROADCAST, Place, ethernet, opened
 
 nic = pytest.fixture(scope="module")(nics)
@@ -128,9 +127,9 @@ def fabric(nic: None) -> Iterator[None]:
         for name in GUESTS:
             make_guest(name)
         make_desk()
-        wait_for(partial(numbered, "tap-desk"))
+        wait_for(partial(has_port_number, "tap-desk"))
         for name in GUESTS:
-            wait_for(partial(numbered, f"tap-{name}"))
+            wait_for(partial(has_port_number, f"tap-{name}"))
             wait_for(partial(advertised, name))
         with servers([f"nvt{name}" for name in GUESTS], *PORTS):
             yield
