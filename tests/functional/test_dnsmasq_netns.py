@@ -269,7 +269,7 @@ def test_back_after_a_crash(instance: Object) -> None:
     lease()
     pid = main_pid()
     os.kill(pid, signal.SIGKILL)
-    for _attempt in range(50):
+    for _attempt in range(300):
         if show("ActiveState") == "active" and main_pid() not in (0, pid):
             break
         time.sleep(0.1)

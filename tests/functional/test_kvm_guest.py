@@ -130,25 +130,24 @@ def switch() -> Iterator[str]:
 def test_a_device_that_somebody_removed_is_on_its_bridge_again(switch: str) -> None:
     """Open vSwitch in userspace holds on to the device that was, under the port's number."""
 
-    def reached() -> bool:
-        """Tell whether what is sent to all on the bridge gets to the guest's device."""
+    def reach() -> None:
+        """Send to all on the bridge until that gets to the guest's device, which a starting QEMU takes in its time."""
         counter = Path("/sys/class/net/nvttap0/statistics/tx_packets")
         before = int(counter.read_text(encoding="ascii"))
         program = "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
         program += "s.bind((sys.argv[1], 0)); s.send(bytes.fromhex('ff' * 6 + '525400000001' + '88b5').ljust(60))"
-        for _attempt in range(30):
+        for _attempt in wait_for("a frame reaches the guest's device"):
             output("python3", "-c", program, switch)
             if int(counter.read_text(encoding="ascii")) > before:
-                return True
-        return False
+                break
 
     run(options())
-    assert reached()
+    reach()
     output("systemctl", "stop", UNIT.name)
     output("ip", "link", "delete", "nvttap0")
     planned = actions(run(options(), check=True))
     assert actions(run(options())) == planned == ["devices", "reattach nvttap0", "start"]
-    assert reached()
+    reach()
     assert links()["nvttap0"]["operstate"] == "UP"
     output("systemctl", "stop", UNIT.name)
     assert actions(run(options())) == ["start"]
