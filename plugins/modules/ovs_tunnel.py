@@ -15,6 +15,9 @@ description:
   - Creates, changes and removes a tunnel port of an Open vSwitch bridge, or the ports of a mesh to a list of remotes.
   - All options of an existing tunnel are compared, and changed in place in one transaction.
   - A tunnel carries all VLANs of its bridge, tagged inside.
+  - With the kernel's datapath the host takes tunnel packets by whichever of its interfaces they come in. Close its end
+    to those that do not lead to peers with O(netvirt.fabric.packet_filter#module:tunnel_endpoints). The role
+    P(netvirt.fabric.fabric#role) does that by itself.
 extends_documentation_fragment:
   - netvirt.fabric.attributes
   - netvirt.fabric.kind

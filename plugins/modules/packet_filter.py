@@ -41,7 +41,7 @@ options:
         gets the frame as well, and answers guests, or tunnel packets whose port it does not know.
       - Programs that send and receive whole frames, such as Open vSwitch, QEMU and DHCP clients, are not concerned.
       - A connection by such an interface ends. Do not list the one that carries the connection of Ansible.
-      - A new filter needs this, O(blocked) or O(ports).
+      - A new filter needs this, O(blocked), O(tunnel_endpoints) or O(ports).
     type: list
     elements: str
   blocked:
@@ -60,6 +60,29 @@ options:
         type: list
         elements: str
         required: true
+  tunnel_endpoints:
+    description:
+      - The exact set of the ends of tunnels that are closed to other interfaces than those of the underlay.
+      - With the kernel's datapath, Open vSwitch takes tunnel packets by whichever interface they come in. A packet for
+        such an end is dropped when it comes in by an interface that has not O(tunnel_endpoints[].address), unless the
+        host would send to the packet's source by that interface.
+      - For an IPv6 address that is on C(lo) or a dummy interface, the kernel takes one path of a multipath route to be
+        the route. So leave such an end out where peers are reached over several paths.
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description: The address of the host at which its tunnels end.
+        type: str
+        required: true
+      protocol:
+        description: V(udp) for VXLAN and Geneve, V(gre) for GRE.
+        type: str
+        choices: [udp, gre]
+        required: true
+      port:
+        description: The UDP port, required with V(udp), such as 4789 for VXLAN and 6081 for Geneve.
+        type: int
   ports:
     description:
       - The exact set of the ports of a router. With any, the namespace forwards only what O(admitted) says, answers to
@@ -174,6 +197,12 @@ EXAMPLES = r"""
   netvirt.fabric.packet_filter:
     isolated_interfaces: [tap-vm1, tap-vm2]
 
+- name: Let tunnel packets in from the underlay alone
+  netvirt.fabric.packet_filter:
+    name: underlay
+    tunnel_endpoints:
+      - {address: 192.0.2.1, protocol: udp, port: 4789}
+
 - name: Let a router not route from one network to the other
   netvirt.fabric.packet_filter:
     namespace: router-r1
@@ -228,6 +257,7 @@ after:
     blocked:
       - interface: blue
         destinations: [10.0.20.0/24]
+    tunnel_endpoints: []
     ports: []
     admitted: []
     rules: []

@@ -6,7 +6,8 @@ The frames are those of an attack: from a guest's port, and from each physical n
 node's tunnel endpoint, with the fabric's key and a frame inside. They are looked for in each network of the node.
 
 On the userspace datapath Open vSwitch itself may take such a frame for a tunnel packet. On the kernel's, the node's IP
-stack does, so that the frames are sent to the MAC addresses of the bridges' own devices as well.
+stack does, so that the frames are sent to the MAC addresses of the bridges' own devices as well. Others come in by a
+NIC of the host that has nothing to do with the fabric, such as that of its management.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ SOURCES = ("192.0.2.2", "192.0.2.1", "192.0.2.9")  # another node, this one, nob
 INNER_VLANS: tuple[tuple[int, ...], ...] = ((), (10,), (20,), (200,), (4094,), (10, 20))
 OUTER_VLANS: tuple[tuple[int, ...], ...] = ((), (20,), (200,), (10,))
 UNDERLAY_MAC = "02:00:00:00:00:10"
+OTHER, OTHER_MAC = "nvtot", "02:00:00:00:00:20"
 nic = pytest.fixture(nics)
 run = partial(fabric_node.run, keep=False)  # else the node itself repairs what a test spoils
 
@@ -48,23 +50,30 @@ def tunnels(nic: None, request: pytest.FixtureRequest) -> Iterator[str]:
         run(fabric_node.resources(told=fabric_node.document(kind)))
         ip("link", "add", GUEST, "type", "veth", "peer", "name", INSIDE)
         Path(f"/proc/sys/net/ipv6/conf/{GUEST}/disable_ipv6").write_text("1", encoding="ascii")
-        for name in (GUEST, INSIDE):
+        ip("link", "add", OTHER, "address", OTHER_MAC, "type", "veth", "peer", "name", f"{OTHER}p")
+        for name in (GUEST, INSIDE, OTHER, f"{OTHER}p"):
             ip("link", "set", name, "up")
+        ip("address", "add", "203.0.113.1/24", "dev", OTHER)
         wait_for(lambda: has_port_number(GUEST))
         yield kind
     finally:
-        ip("link", "delete", GUEST, check=False)
+        for name in (GUEST, OTHER):
+            ip("link", "delete", name, check=False)
 
 
 def attack(kind: str) -> dict[Place, list[bytes]]:
     """Return the frames that each sender sends."""
+    return {**dict.fromkeys(SENDERS, frames_to(kind, ends())), (None, f"{OTHER}p"): frames_to(kind, [OTHER_MAC])}
+
+
+def frames_to(kind: str, macs: list[str]) -> list[bytes]:
     frames = []
-    for source, inner, outer, mac in product(SOURCES, INNER_VLANS, OUTER_VLANS, ends()):
+    for source, inner, outer, mac in product(SOURCES, INNER_VLANS, OUTER_VLANS, macs):
         name = f"{source} {inner} in {outer} to {mac}".encode()
         frame = ethernet("02:00:00:00:66:01", BROADCAST, MARKED, name, *inner)
         packet = tunnelled(kind, 1, source, "192.0.2.1", frame)
         frames.append(ethernet("02:00:00:00:66:02", mac, 0x0800, packet, *outer))
-    return dict.fromkeys(SENDERS, frames)
+    return frames
 
 
 def ends() -> list[str]:
@@ -139,7 +148,7 @@ def each_half_holds_alone(kind: str, frames: dict[Place, list[bytes]], told: lis
     assert delivered(frames, PLACES) == {}
     give_ports_addresses()  # With both gone the attack works, so this test would see it.
     wait_for(lambda: decapsulating(kind) != [])  # Open vSwitch hears of the addresses a moment later
-    wait_for(lambda: delivered(frames, PLACES) != {})
+    wait_for(partial(gets_in, frames))
     planned = {(item["kind"], item["name"].partition("/")[0]) for item in run(told, check=True).operations}
     assert planned == {
         *(("ovs_flow", bridge) for bridge in BRIDGES),
@@ -155,13 +164,18 @@ def each_half_holds_alone(kind: str, frames: dict[Place, list[bytes]], told: lis
 
 
 def the_filter_holds(frames: dict[Place, list[bytes]], told: list[dict[str, Any]]) -> None:
-    """Where somebody sets a bridge's own device up, the node's IP stack would get the frames."""
+    """By another NIC, or a bridge's own device that somebody sets up, the node's IP stack would get the frames."""
     ip("link", "set", "br-ex", "up")
     assert delivered(frames, PLACES) == {}
     output("nft", "delete", "table", "inet", f"netvirtfilter_{fabric_node.OWNER}")
-    wait_for(lambda: delivered(frames, PLACES) != {})  # Without it the attack works, so this test would see it.
+    for sender in ("nvtexp", f"{OTHER}p"):  # Without it the attack works, so this test would see it.
+        wait_for(partial(gets_in, {(None, sender): frames[None, sender]}))
     assert {item["kind"] for item in run(told, check=True).operations} == {"packet_filter"}
     run(told)
+
+
+def gets_in(frames: dict[Place, list[bytes]]) -> bool:
+    return delivered(frames, PLACES) != {}
 
 
 def run_only(resources: list[dict[str, Any]]) -> None:

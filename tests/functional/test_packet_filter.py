@@ -120,6 +120,7 @@ def test_what_is_for_a_blocked_network_is_dropped(item: Object) -> None:
         "namespace": ROUTER,
         "isolated_interfaces": [],
         "blocked": BLOCKED,
+        "tunnel_endpoints": [],
         "ports": [],
         "admitted": [],
         "rules": [],
@@ -216,7 +217,7 @@ def test_the_first_owner_stays(item: Object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "one of isolated_interfaces, blocked and ports is required"),
+        ({}, "one of isolated_interfaces, blocked, tunnel_endpoints and ports is required"),
         ({"isolated_interfaces": ["lo"]}, "must not hold lo"),
         ({"isolated_interfaces": ["sixteen-letters0"]}, "at most 15"),
         ({"isolated_interfaces": ['a"b']}, "must consist of"),

@@ -178,4 +178,19 @@ def _tunnels(site: Site, plan: Plan) -> None:
     dst_port = underlay.dst_port or DEFAULT_DST_PORT.get(underlay.type)
     if dst_port:
         mesh["dst_port"] = dst_port
+    if site.state.datapath_type != "netdev":
+        _close_end(site, plan, dst_port)
     plan.tunnel(underlay.type, **mesh, key=str(underlay.key), protected=True)
+
+
+def _close_end(site: Site, plan: Plan, dst_port: Optional[int]) -> None:
+    """Say that tunnel packets come in by the underlay alone.
+
+    The kernel's datapath takes them from the host's IP stack, by whichever NIC. The userspace one takes them from
+    br-phy, whatever the host's stack gets. For IPv6 on lo the filter could drop what comes in by one of several paths.
+    """
+    address = site.state.address
+    if address is None or (address.version == 6 and site.state.underlay_interface == "lo"):
+        return
+    how = {"protocol": "udp", "port": dst_port} if dst_port else {"protocol": "gre"}
+    plan.filter(site.document.origin, tunnel_endpoints=[{"address": str(address.ip), **how}])

@@ -95,6 +95,7 @@ RULES: dict[str, dict[str, Rule]] = {
     "nat_inbound": {"floating_ips": union, "port_forwards": union},
     "packet_filter": {
         "isolated_interfaces": union,
+        "tunnel_endpoints": union,
         "ports": records("interface", sources=union),
         "admitted": union,
         "rules": union,

@@ -5,7 +5,7 @@
 
 One table of the family inet and, where there are isolated interfaces, one of the same name of the family arp. Both have
 the set ``isolated`` and drop what comes in or goes out by its interfaces, before anything else looks at it. What the
-table has for the ports of a router is in _policy.py.
+table has for the ends of tunnels is in _endpoints.py, what it has for the ports of a router in _policy.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from typing import Optional
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _firewall, _own_table, _policy
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import (
+    _endpoints,
+    _firewall,
+    _own_table,
+    _policy,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
 IP, ARP = "inet", "arp"
@@ -51,6 +56,7 @@ def build(family: str, spec: Spec, owner_name: str) -> list[_nft.Item]:
             rules += [
                 _blocking(item["interface"], network) for item in spec["blocked"] for network in item["destinations"]
             ]
+            rules += [_endpoints.rule(end) for end in spec["tunnel_endpoints"]]
         items += [{"rule": {**base, "chain": hook, "expr": rule}} for rule in rules]
         if family == IP:
             items += [{"rule": {**base, "chain": hook, **rule}} for rule in _policy.rules(spec, hook)]
@@ -71,7 +77,7 @@ def _blocking(interface: str, network: str) -> list[_nft.Item]:
 
 def parse(name: str, tables: Tables) -> Spec:
     """Return the options that tables of ours amount to, and under ``edits`` what else was changed by hand."""
-    items = tables[IP] or []
+    items = [_endpoints.as_built(item) for item in tables[IP] or []]
     blocked: dict[str, set[str]] = collections.defaultdict(set)
     for interface, network in _blocked(items):
         blocked[interface].add(network)
@@ -82,12 +88,14 @@ def parse(name: str, tables: Tables) -> Spec:
             {"interface": interface, "destinations": sorted(networks, key=values.address_key)}
             for interface, networks in sorted(blocked.items())
         ],
+        "tunnel_endpoints": _endpoints.options(items),
         **_policy.options(items),
     }
     edits = []
     for family in FAMILIES:
         wanted = build(family, spec, _own_table.owner(items) or "")
-        edits += [f"{family}: {edit}" for edit in _own_table.edits(tables[family] or [], wanted)]
+        present = items if family == IP else tables[family] or []
+        edits += [f"{family}: {edit}" for edit in _own_table.edits(present, wanted)]
     return {**spec, "edits": sorted(edits)}
 
 

@@ -14,13 +14,18 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values as v
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _conntrack
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _drop_table as drop_table
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _firewall, _flows, _policy
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import (
+    _endpoints,
+    _firewall,
+    _flows,
+    _policy,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters import _own_table as own_table
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._filters._table_kind import TableKind
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
-_NEW: Spec = {"isolated_interfaces": [], "blocked": [], **_policy.NEW}
+_NEW: Spec = {"isolated_interfaces": [], "blocked": [], "tunnel_endpoints": [], **_policy.NEW}
 
 
 def _isolated(names: Any) -> list[str]:
@@ -73,6 +78,7 @@ class PacketFilter(TableKind):
             },
             canonical=_blocked,
         ),
+        "tunnel_endpoints": _endpoints.OPTION,
         "ports": _options.Option(
             type="list",
             elements="dict",
@@ -122,7 +128,7 @@ class PacketFilter(TableKind):
         """The interfaces need not be there: a filter waits for them."""
         self.require_namespace(node, want)
         if have is None and all(want[option] is None for option in _NEW):
-            raise _errors.InvalidValue("one of isolated_interfaces, blocked and ports is required")
+            raise _errors.InvalidValue("one of isolated_interfaces, blocked, tunnel_endpoints and ports is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
         result["guarded"] = bool(result["ports"])
         known = {port["interface"] for port in result["ports"]}
@@ -213,6 +219,7 @@ def _strict(have: Optional[Spec], desired: Spec) -> Spec:
             {"interface": name, "destinations": sorted(blocked[name], key=values.address_key)}
             for name in sorted(blocked)
         ],
+        "tunnel_endpoints": _endpoints.merged(have["tunnel_endpoints"], desired["tunnel_endpoints"]),
         **_policy.strict(have, desired),
     }
 

@@ -93,6 +93,39 @@ def test_the_userspace_datapath_takes_the_underlay_into_a_bridge() -> None:
     assert named(resources, "ip_interface", "br-phy")["mtu"] == 1500
 
 
+@pytest.mark.parametrize(
+    ("underlay", "end"),
+    [
+        ({"type": "vxlan"}, {"protocol": "udp", "port": 4789}),
+        ({"type": "geneve"}, {"protocol": "udp", "port": 6081}),
+        ({"type": "vxlan", "dst_port": 4790}, {"protocol": "udp", "port": 4790}),
+        ({"type": "gre"}, {"protocol": "gre"}),
+    ],
+)
+def test_the_kernels_datapath_has_its_tunnels_end_closed(underlay: dict[str, Any], end: dict[str, Any]) -> None:
+    document = changed(sample(), {f"fabric_underlay.{name}": value for name, value in underlay.items()})
+    facts = facts_of(NODES, datapath_types=("system",))
+    (found,) = (
+        item for item in of_kind(build(document, "compute1", facts), "packet_filter") if "namespace" not in item
+    )
+    assert found["tunnel_endpoints"] == [{"address": "192.0.2.2", **end}]
+    assert found["isolated_interfaces"] == ["br-int", "br-tun", "tap-vm1"]
+    (found,) = (item for item in of_kind(build(document, "compute1"), "packet_filter") if "namespace" not in item)
+    assert "tunnel_endpoints" not in found  # Open vSwitch itself takes the packets, from br-phy
+
+
+@pytest.mark.parametrize(("interface", "closed"), [("lo", False), ("eth1", True)])
+def test_an_ipv6_end_on_lo_stays_open(interface: str, closed: bool) -> None:
+    facts = facts_of(NODES, datapath_types=("system",))
+    for number, node in enumerate(NODES):
+        facts[node]["interfaces"][interface] = {"addresses": [f"2001:db8::{number}/128"], "mtu": 1500, "mac": ""}
+    document = changed(sample(), {"fabric_underlay.interface": interface})
+    (found,) = (
+        item for item in of_kind(build(document, "compute1", facts), "packet_filter") if "namespace" not in item
+    )
+    assert ("tunnel_endpoints" in found) is closed
+
+
 def test_the_hosts_managers_leave_alone_the_nics_that_bridges_take() -> None:
     """Their MTU is then the node's to set; one that carries another interface of the host stays with its manager."""
     facts = facts_of(NODES)
