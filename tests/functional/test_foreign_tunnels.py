@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from netlink_node import ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict
 
-BRIDGE, FOREIGN = "nvtbr", "nvtvx"
+BRIDGE, FOREIGN, GRE = "nvtbr", "nvtvx", "nvtgre"
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +59,15 @@ def test_tunnels_that_are_there_stay() -> None:
     apply(tunnels())
     ip("link", "add", FOREIGN, "type", "vxlan", "id", "42", "dstport", "4789", "remote", "192.0.2.9", "dev", "lo")
     apply(tunnels(remotes=["192.0.2.2", "192.0.2.3"]))
+
+
+def test_gre_has_no_port_to_be_taken() -> None:
+    """The kernel has a device gre0 wherever its module for GRE is loaded."""
+    ends = ("local", "192.0.2.1", "remote", "192.0.2.9")
+    if subprocess.run(["ip", "link", "add", GRE, "type", "gre", *ends], check=False, capture_output=True).returncode:
+        pytest.skip("needs GRE of the kernel, whose module containers lack")
+    try:
+        apply(tunnels(type="gre"))
+        assert apply(tunnels(type="gre"), check=True).operations == []
+    finally:
+        ip("link", "delete", GRE)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from engine import Object, apply, output
 from killed import run_until
 from netlink_node import addresses, ip
-from uplink_node import BRIDGE, KEPT, MARK, NIC, everything, moved, reached, uplink
+from uplink_node import BRIDGE, KEPT, MARK, NEIGHBOUR, NIC, everything, moved, reached, uplink
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
@@ -198,6 +199,63 @@ def test_the_bridge_may_have_other_addresses_since(nic: None) -> None:
     apply(wanted)
     assert sorted(addresses(BRIDGE)) == ["10.99.0.2/24", "10.99.0.77/24"]
     assert apply(wanted, check=True).operations == []
+
+
+LEASES = """
+interface wire
+start 10.99.7.10
+end 10.99.7.20
+opt lease 10
+opt subnet 255.255.255.0
+min_lease 10
+lease_file /run/nvt-leases
+pidfile /run/nvt-leases.pid
+"""
+
+
+@pytest.fixture
+def client(bridge: str, tmp_path: Path) -> Iterator[None]:
+    """Have systemd-networkd lease an address for the NIC, for ten seconds each time."""
+    ip("address", "flush", "dev", NIC)
+    ip("address", "add", "10.99.7.1/24", "dev", "wire", namespace=NEIGHBOUR)
+    configured = tmp_path / "udhcpd.conf"
+    configured.write_text(LEASES, encoding="ascii")
+    Path("/run/nvt-leases").touch()
+    serves = ["ip", "netns", "exec", NEIGHBOUR, "busybox", "udhcpd", "-f", str(configured)]
+    with subprocess.Popen(serves, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            CONFIGURED.write_text(f"[Match]\nName={NIC}\n\n[Network]\nDHCP=ipv4\n", encoding="utf-8")
+            output("networkctl", "reload")
+            wait(lambda: bool(lease()))
+            yield
+        finally:
+            server.terminate()
+            CONFIGURED.unlink()
+            output("networkctl", "reload")
+
+
+def lease() -> dict[str, Any]:
+    """Return what the NIC has by lease."""
+    listed = ip("address", "show", "dev", NIC)[0]["addr_info"]
+    return next((item for item in listed if item["local"].startswith("10.99.7.")), {})
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("bridge", ["linux"], indirect=True)
+def test_a_lease_of_ten_seconds_stays_with_its_client() -> None:
+    """The client renews it, which it could not do where it may not touch the bridge: so the move is refused."""
+    first = lease()
+    for check in (True, False):
+        with pytest.raises(NetvirtError) as caught:
+            apply([uplink()], check)
+        assert f"its address {first['local']}/24 is leased (DHCP), and nobody would renew it" in str(caught.value)
+    left = first["valid_life_time"]
+    for _turn in range(2):  # the first may be of a renewal on the way
+        wait(lambda: lease()["valid_life_time"] < left)
+        wait(lambda: lease()["valid_life_time"] >= left)
+    assert lease()["local"] == first["local"]
+    assert not MARK.exists()
+    assert reached(first["local"])
 
 
 @pytest.mark.usefixtures("bridge")

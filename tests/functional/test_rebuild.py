@@ -78,8 +78,8 @@ def keep(resources: list[dict[str, Any]], kept: bool = True, check: bool = False
         node.close()
 
 
-def show(name: str) -> str:
-    return output("systemctl", "show", "--value", f"--property={name}", UNIT).strip()
+def show(name: str, unit: str = UNIT) -> str:
+    return output("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
 
 def program(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -45,7 +45,8 @@ VM_FUNCTIONAL = tuple(
     f"tests/functional/test_{name}"
     for name in (
         *("link_vlan.py", "link_bond.py", "linux_bridge_vlans.py", "purge_links.py", "packet_filter.py"),
-        *("endpoint.py", "port_ipv6.py", "ovs_flow_vlans.py", "segments_watched.py"),
+        *("endpoint.py", "tunnel_endpoints.py", "foreign_tunnels.py", "port_ipv6.py", "ovs_flow_vlans.py"),
+        "segments_watched.py",
         "mending.py::test_flows_are_back_soon_after_open_vswitch_was_started",
     )
 )

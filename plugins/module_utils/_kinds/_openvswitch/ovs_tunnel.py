@@ -297,8 +297,11 @@ def _refuse_foreign_ports(node: Node, desired: Spec) -> None:
 def _refuse_devices(node: Node, desired: Spec) -> None:
     """Refuse a port at which a device of the host takes the packets, or would lose them.
 
-    On the kernel's datapath Open vSwitch makes such a device itself (dpif_netlink_rtnl in its sources).
+    On the kernel's datapath Open vSwitch makes such a device itself (dpif_netlink_rtnl in its sources). GRE has no
+    ports, and the kernel a device gre0 of its own wherever its module is loaded.
     """
+    if desired["dst_port"] is None:
+        return
     try:
         links = node.netlink.links(None).values()
     except _errors.Missing:  # a node for modules of Open vSwitch alone
