@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine import Object, apply, output
+from engine import SLOWNESS, Object, apply, output
 from netlink_node import link_local
 
 NAME = "nvtdhcp"
@@ -176,7 +176,7 @@ def lease(*arguments: str, interface: str = "c0", tries: int = 6) -> dict[str, s
     command = ["ip", "netns", "exec", CLIENT, "busybox", "udhcpc", "-i", interface, "-n", "-q", "-f"]
     command += ["-t", str(tries), "-T", "1", "-s", script.name, "-O", "mtu", *arguments]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * SLOWNESS)
     finally:
         Path(script.name).unlink()
     pairs = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)

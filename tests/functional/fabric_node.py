@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from engine import DATAPATH, Result, Spec, column
+from engine import DATAPATH, SLOWNESS, Result, Spec, column
 from netlink_node import clean, ip
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._engine import converge
@@ -107,7 +107,7 @@ def lose() -> None:
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until the condition is met; fail when that takes too long."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOWNESS
     while not condition():
         assert time.monotonic() < deadline, "it takes too long"
         time.sleep(0.1)

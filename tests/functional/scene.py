@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine import SLOWNESS
 from netlink_node import clean, ip, namespaces
 
 _FILES = {
@@ -20,7 +21,7 @@ _FILES = {
 
 
 def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True, timeout=30)
+    subprocess.run(argv, check=True, capture_output=True, timeout=30 * SLOWNESS)
 
 
 def make() -> None:

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from engine import SLOWNESS
+
 # Tells each peer its address and the port that it reached; over TCP as long as the connection lasts.
 _SERVER = """
 import selectors, socket, sys
@@ -79,7 +81,7 @@ def servers(namespaces: Iterable[str], *ports: int) -> Iterator[None]:
 def asks(namespace: str, address: str, port: int, protocol: str = "tcp", wait: float = 2) -> str:
     """Return what the one that is reached there knows: the peer's address and the port; "nothing" or "refused"."""
     argv = ["ip", "netns", "exec", namespace, "python3", "-c", _CLIENT, protocol, address, str(port), str(wait)]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30 * SLOWNESS).stdout.strip()
 
 
 class Connection:

@@ -71,7 +71,7 @@ RESOURCES = [
 
 def keep(resources: list[dict[str, Any]], kept: bool = True, check: bool = False, purge: bool = False) -> Result:
     """Converge like the module apply with keep."""
-    node, parsed = Node(Settings(owner=OWNER)), parse(resources)
+    node, parsed = Node(Settings(owner=OWNER, timeout=8 * SLOWNESS)), parse(resources)
     try:
         return converge(node, [*parsed, _rebuild.told(OWNER, parsed, kept)], check, map(kind, KINDS) if purge else ())
     finally:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import frames
 import pytest
-from engine import output
+from engine import SLOWNESS, output
 from netlink_node import inside
 from router_lab import (
     DOCUMENT,
@@ -95,7 +95,7 @@ def heard(*where: str) -> Iterator[dict[str, list[tuple[str, int]]]]:
         yield found
         time.sleep(0.5)
         for name, process in processes.items():
-            found[name] = list(map(tuple, json.loads(process.communicate(timeout=30)[0])))
+            found[name] = list(map(tuple, json.loads(process.communicate(timeout=30 * SLOWNESS)[0])))
     finally:
         for process in processes.values():
             process.kill()
@@ -110,7 +110,7 @@ def send(segment: str, packets: list[bytes]) -> None:
         for packet in packets
     ]
     argv = ["ip", "netns", "exec", host(segment), "python3", "-c", SENDER]
-    subprocess.run(argv, input="\n".join(lines), check=True, text=True, timeout=60)
+    subprocess.run(argv, input="\n".join(lines), check=True, text=True, timeout=60 * SLOWNESS)
 
 
 def own_address(segment: str, version: int) -> str:
@@ -226,7 +226,7 @@ def test_nothing_inside_answers_outside() -> None:
 def connects(segment: str, address: str, port: int = 53) -> bool:
     code = f"import socket; socket.create_connection(({address!r}, {port}), 1)"
     argv = ["ip", "netns", "exec", host(segment), "python3", "-c", code]
-    return subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode == 0
+    return subprocess.run(argv, check=False, capture_output=True, timeout=30 * SLOWNESS).returncode == 0
 
 
 def test_guests_reach_what_the_document_says() -> None:
