@@ -390,7 +390,7 @@ def _apply(node: Node, steps: Sequence[tuple[Resource, Operation]], reports: Seq
         if index + 1 < len(steps) and steps[index + 1][1].stage == operation.stage:
             continue
         try:
-            node.commit()
+            node.commit(last=index + 1 == len(steps))
         except _errors.NetvirtError as error:
             raise _errors.Failed(str(error), reports[:stage_start], reports[stage_start:]) from error
         stage_start = index + 1

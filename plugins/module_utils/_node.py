@@ -175,10 +175,12 @@ class Node:
         """Tell whether this run declares the object absent."""
         return self._declared.get(identity, {}).get("state") == "absent"
 
-    def commit(self) -> None:
-        """Make the changes that the backends have collected."""
+    def commit(self, last: bool) -> None:
+        """Make the changes that the backends have collected; the last time in a run, also those that could wait."""
         for backend in self._opened:
             backend.commit()
+        if last and "systemd" in self.__dict__:
+            self.systemd.settle()
 
     def remember(self) -> None:
         """Note what the run has marked, by which it is known again when another tool clears the marks."""

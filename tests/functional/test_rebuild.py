@@ -125,6 +125,15 @@ def lose() -> None:
     output("systemctl", "restart", "ovs-vswitchd.service")
 
 
+def left_behind() -> str:
+    """Return the paths of what a removal should have taken."""
+    places, expression = (
+        ("/etc/systemd", "/run/netvirt", "/var/lib/netvirt"),
+        f".*/\\(rebuild\\|mended\\)[^/]*{OWNER}.*",
+    )
+    return output("find", *places, "-regex", expression)
+
+
 @pytest.fixture
 def kept() -> Iterator[None]:
     forget()
@@ -152,18 +161,20 @@ def test_what_is_kept_and_that_nothing_is_left_of_it(kept: None) -> None:
     ]
     gone = keep(RESOURCES, kept=False)
     assert gone.operations == [{"kind": "rebuild", "name": OWNER, "action": "delete"}]
-    left = [
-        "find",
-        "/etc/systemd",
-        "/run/netvirt",
-        "/var/lib/netvirt",
-        "-regex",
-        f".*/\\(rebuild\\|mended\\)[^/]*{OWNER}.*",
-    ]
-    assert subprocess.run(left, capture_output=True, text=True, check=False).stdout == ""
+    assert left_behind() == ""
     assert not any(path.exists() for path in PATHS.values())
     assert show("LoadState") == "not-found"
     assert keep(RESOURCES, kept=False).operations == []
+
+
+@pytest.mark.parametrize("lost", [["socket"], ["unit", "path"]])
+def test_nothing_is_left_where_unit_files_are_gone(kept: None, lost: list[str]) -> None:
+    for short in lost:
+        PATHS[short].unlink()
+    output("systemctl", "daemon-reload")
+    keep(RESOURCES, kept=False)
+    assert left_behind() == ""
+    assert show("LoadState") == "not-found"
 
 
 def test_the_archive_shows_what_is_missing_without_ansible(kept: None) -> None:

@@ -22,10 +22,12 @@ class Named(Protocol):
     """An object of the document that has a name of its own among those of its section."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """Where it is in the document."""
 
 
 class Feature:

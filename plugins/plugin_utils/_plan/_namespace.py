@@ -17,7 +17,8 @@ class Speaker(Protocol):
 
     site: Site
 
-    def say(self, kind: str, **options: Any) -> None: ...
+    def say(self, kind: str, **options: Any) -> None:
+        """Declare a resource."""
 
 
 class Namespace:

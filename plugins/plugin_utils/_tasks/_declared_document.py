@@ -30,11 +30,14 @@ CHECKED = ("fabric", "guest", "hypervisor", "verify")
 class Variables(Protocol):
     """See _declared.Declared."""
 
-    def names(self, prefix: str) -> list[str]: ...
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of all variables that begin with this."""
 
-    def get(self, name: str, default: Any = None) -> Any: ...
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a variable."""
 
-    def all(self, prefix: str) -> dict[str, Any]: ...
+    def all(self, prefix: str) -> dict[str, Any]:
+        """Return the values of all variables that begin with this, by name."""
 
 
 @dataclass(frozen=True)

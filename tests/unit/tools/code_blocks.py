@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import NetvirtError
+from ansible_collections.netvirt.fabric.plugins.module_utils._node import SETTINGS
+from ansible_collections.netvirt.fabric.plugins.module_utils._options import validate as validate_options
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import KINDS, parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._validate import validate
@@ -21,14 +23,19 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _know
 from netvirt_testing.__main__ import GROUPS
 from netvirt_testing.paths import ROOT
 
-PAGES = ("README.md", "docs/*.md", "docs/docsite/rst/*.rst", "roles/*/README.md", "examples/*/README.md")
+PAGES = ("*.md", ".github/*.md", "docs/*.md", "docs/docsite/rst/*.rst", "roles/*/README.md", "examples/*/README.md")
+PLUGINS = ("plugins/modules/*.py", "plugins/filter/*.py")  # their EXAMPLES
 OURS = "netvirt.fabric."
-COMMANDS = ("./test", "./demo", ".ci/run", ".venv/bin/python", "ansible ", "ansible-playbook", "ansible-doc")
+COMMANDS = (
+    *("./test", "./demo", ".ci/run", ".venv/bin/python", "pip ", "molecule "),
+    *("ansible ", "ansible-playbook", "ansible-doc", "ansible-galaxy"),
+)
 HOSTS = [f"{name}{number}" for name in ("network", "compute") for number in range(1, 6)]
 OUTPUT = ("text", "mermaid")
 _PROMPT = re.compile(r"^[$#] ")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)((?: {4}.*\n)+)")
+_EXAMPLES = re.compile(r'^EXAMPLES = r"""\n(.*?)^"""$', re.MULTILINE | re.DOTALL)
 _DIRECTIVE = re.compile(r"^\.\. code-block:: (\S+)\n\n((?:(?: {3}.*)?\n)+)", re.MULTILINE)
 _REASON = re.compile(r"(?:\.\. not run: .+|<!-- not run: .+ -->)\n\n?$")
 
@@ -53,6 +60,10 @@ def blocks() -> Iterator[Block]:
         for found in _INDENTED.finditer(_FENCE.sub(_blank, text)) if path.suffix == ".md" else ():
             if found[1].strip().startswith(COMMANDS):
                 yield _block(page, text, found.start(), "console", found[1])
+    for path in sorted(path for pattern in PLUGINS for path in ROOT.glob(pattern)):
+        page, text = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        for found in _EXAMPLES.finditer(text):
+            yield _block(page, text, found.start(), "yaml+jinja", found[1])
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -128,9 +139,13 @@ def _of_task(task: dict[str, Any]) -> Iterator[str]:
         if not modules[0].startswith("ansible.builtin."):
             yield f"nobody tries {modules[0]}; say why with: not run: REASON"
     elif name in KINDS or name == "apply":
-        given = options["resources"] if name == "apply" else [{name: options}]
+        settings = {setting: options[setting] for setting in SETTINGS if setting in options}
         try:
-            parse(given)
+            validate_options(SETTINGS, settings, name)
+            if name != "apply":
+                parse([{name: {option: value for option, value in options.items() if option not in settings}}])
+            elif "{{" not in options["resources"]:
+                parse(options["resources"])
         except NetvirtError as error:
             yield str(error)
     else:

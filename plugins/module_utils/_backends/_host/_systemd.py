@@ -30,6 +30,7 @@ class Systemd:
         self.timeout = timeout
         self._units: dict[str, dict[str, str]] = {}
         self._reread = False
+        self._reread_late = False
         self._enable: set[str] = set()
         self._stop: dict[str, int] = {}
         self._restart: set[str] = set()
@@ -38,9 +39,14 @@ class Systemd:
 
     def show(self, unit: str) -> dict[str, str]:
         """Return the unit's properties as systemd spells them; an unknown unit has LoadState=not-found."""
-        if unit not in self._units:
-            self._units[unit] = self._show(unit)
+        self.look(unit)
         return self._units[unit]
+
+    def look(self, *units: str) -> None:
+        """Read the properties of units in one go, for ``show`` to return."""
+        unread = [unit for unit in units if unit not in self._units]
+        if unread:
+            self._units.update(zip(unread, self._show(*unread)))
 
     def enabled(self, unit: str) -> bool:
         """Tell whether the unit starts at boot."""
@@ -62,20 +68,29 @@ class Systemd:
         """Let systemd read its unit files again, with the coming commit."""
         self._reread = True
 
+    def reread_late(self) -> None:
+        """Let systemd read its unit files again by the end of the run: some are gone, and none is new or changed."""
+        self._reread_late = True
+
     def afterwards(self, action: Callable[[], None]) -> None:
         """Have this done at the end of the coming commit, when the units have taken over what else it changes."""
         self._afterwards.append(action)
 
-    def stop(self, unit: str) -> None:
-        """Stop the unit at once and let it not start at boot; returns when its processes are gone.
+    def stop(self, *units: str) -> None:
+        """Stop units at once and together, so that none starts another, and let them not start at boot.
 
-        The caller removes the unit file and has systemd read its unit files again, so that it need not do so here.
+        Returns when their processes are gone. The caller removes the unit files and has systemd read them again, so
+        that it need not do so here.
         """
-        if self.show(unit)["LoadState"] != "not-found":
-            self._run("stop", unit, timeout=START_SECONDS + self.timeout)
-            self._run("reset-failed", unit, may_fail=True)
-        # Also the link to a unit file that somebody removed.
-        self._run("disable", "--quiet", "--no-reload", unit, may_fail=True)
+        self.look(*units)
+        known = [unit for unit in units if self.show(unit)["LoadState"] != "not-found"]
+        if known:
+            self._run("stop", *known, timeout=START_SECONDS + self.timeout)
+            self._run("reset-failed", *known, may_fail=True)
+        # Also the links to unit files that somebody removed, for which some releases refuse all that are named with it.
+        if self._run("disable", "--quiet", "--no-reload", *units, may_fail=True).returncode and len(units) > 1:
+            for unit in units:
+                self._run("disable", "--quiet", "--no-reload", unit, may_fail=True)
         self.forget()
 
     def halt(self, unit: str) -> None:
@@ -105,6 +120,7 @@ class Systemd:
     def commit(self) -> None:
         """Make the collected changes: unit files, enabling, restarts, reloads, what comes afterwards."""
         reread, self._reread = self._reread, False
+        self._reread_late = self._reread_late and not reread and not self._enable
         enable, self._enable = sorted(self._enable), set()
         restart, self._restart = sorted(self._restart), set()
         hangup, self._hangup = sorted(self._hangup - set(restart)), set()
@@ -125,6 +141,12 @@ class Systemd:
         self.forget()
         for action in afterwards:
             action()
+
+    def settle(self) -> None:
+        """Make what may wait for the end of a run."""
+        if self._reread_late:
+            self.reread()
+            self.commit()
 
     def last_words(self, unit: str) -> str:
         """Return the last two lines that the unit's own processes wrote to the journal, as one line, or nothing.
@@ -165,17 +187,19 @@ class Systemd:
         """Start or restart units; raises Unavailable with the last words of those that did not come up."""
         result = self._run("restart", *units, timeout=START_SECONDS + self.timeout, may_fail=True)
         if result.returncode:
-            lost = [unit for unit in units if self._show(unit)["ActiveState"] != "active"]
+            states = zip(units, self._show(*units))
+            lost = [unit for unit, state in states if state["ActiveState"] != "active"]
             words = "; ".join(f"{unit} did not start: {self.last_words(unit)}" for unit in lost)
             raise _errors.Unavailable(words or f"systemctl restart failed: {_programs.complaint(result)}")
 
-    def _show(self, unit: str) -> dict[str, str]:
-        result = self._run("show", "--property=" + ",".join(_PROPERTIES), unit)
-        properties = dict.fromkeys(_PROPERTIES, "")
-        for line in result.stdout.splitlines():
-            name, _equals, value = line.partition("=")
-            properties[name] = value
-        return properties
+    def _show(self, *units: str) -> list[dict[str, str]]:
+        """Return the properties of each; systemctl(1) has an empty line between units."""
+        result = self._run("show", "--property=" + ",".join(_PROPERTIES), *units)
+        found = []
+        for part in result.stdout.split("\n\n"):
+            lines = (line.partition("=") for line in part.splitlines())
+            found.append({**dict.fromkeys(_PROPERTIES, ""), **{name: value for name, _equals, value in lines}})
+        return found
 
     def _run(
         self, verb: str, *arguments: str, timeout: Optional[int] = None, may_fail: bool = False

@@ -56,6 +56,7 @@ class Rebuild(_engine.Kind):
         if not any(found.values()):
             return None
         wanted = files.render(name, want["resources"], node.settings)
+        node.systemd.look(files.unit(name), *files.triggers(name))
         return {
             "name": name,
             "stale": sorted(short for short, file in found.items() if file != wanted[short]),
@@ -178,16 +179,13 @@ def _write(node: Node, name: str, have: Optional[Spec]) -> None:
 
 
 def _delete(node: Node, name: str) -> None:
-    units = [files.unit(name), *files.triggers(name)]
-    node.systemd.end(*units)
-    for unit in units:
-        node.systemd.stop(unit)
+    node.systemd.stop(files.unit(name), *files.triggers(name))
     stem = _mended.stem(name)
     for path in (*files.paths(name).values(), files.outdated(name)):
         _remove(node, path)
     for path in (_mended.count_path(stem), _mended.seen_path(stem)):
         node.files.remove(path)
-    node.systemd.reread()
+    node.systemd.reread_late()
 
 
 def _remove(node: Node, path: str) -> None:

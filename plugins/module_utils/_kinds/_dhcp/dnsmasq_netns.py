@@ -295,7 +295,7 @@ def _delete(node: Node, name: str) -> None:
     for place in (files.configuration_directory(name), os.path.dirname(files.paths(name)["program"])):
         node.files.remove_if_empty(place)
     node.files.remove_if_empty(os.path.dirname(files.state_directory(name)))
-    node.systemd.reread()
+    node.systemd.reread_late()
 
 
 def _cidrs(node: Node, namespace: str, interface: str) -> list[str]:

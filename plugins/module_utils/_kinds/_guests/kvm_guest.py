@@ -304,4 +304,4 @@ def _delete(node: Node, name: str) -> None:
     for path in reversed(list(files.paths(name).values())):
         node.files.remove(path)
         node.files.remove_if_empty(os.path.dirname(path))
-    node.systemd.reread()
+    node.systemd.reread_late()

@@ -1,4 +1,0 @@
-# Copyright: (c) 2026, netvirt.fabric contributors
-# SPDX-License-Identifier: BSD-2-Clause
-
-"""Kinds of network interfaces of the host."""
