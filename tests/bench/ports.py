@@ -55,7 +55,8 @@ def playbooks(directory: Path, count: int, others: bool) -> dict[str, Path]:
         {"ovs_port_vlan": {"name": f"bench{number}", "bridge": "bench", "tag": 10, "device_required": False}}
         for number in range(count)
     ]
-    create = {"netvirt.fabric.apply": {"resources": "{{ bench_resources }}"}}
+    # Open vSwitch in userspace takes over some hundreds of new ports a second on a machine with other work.
+    create = {"netvirt.fabric.apply": {"resources": "{{ bench_resources }}", "timeout": max(8, count // 50)}}
     (directory / VARIABLES).write_text(json.dumps({"bench_resources": [bridge, *ports]}), encoding="utf-8")
     remove = {"netvirt.fabric.ovs_bridge": {"name": "bench", "state": "absent"}}
     tasks = {"ping": {"ansible.builtin.ping": {}}, "create": create, "again": create, "remove": remove}

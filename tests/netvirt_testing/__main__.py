@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from types import FrameType
 
-from netvirt_testing import again, controllers, ecosystem, lint, molecule, sanity, suites
+from netvirt_testing import again, controllers, ecosystem, lint, molecule, nodes, sanity, suites
 from netvirt_testing.beside import Beside
 from netvirt_testing.lab import LabError
 from netvirt_testing.paths import LOGS
@@ -31,6 +31,7 @@ GROUPS: dict[str, Group] = {
     "integration": suites.integration,
     "molecule": molecule.run,
     "fleet": suites.fleet,
+    "nodes": nodes.run,
     "vm": suites.vm,
 }
 # These run one after the other, and beside the rest if that was asked for, too. Each half takes about as long.

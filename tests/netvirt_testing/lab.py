@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from netvirt_testing import host
@@ -267,13 +268,18 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def lab_running(name: str, nodes: Mapping[str, str], keep: bool) -> Iterator[Lab]:
-    """Bring a lab up and take it down whatever happens, unless it is to be kept; ``nodes`` tells the kind by name."""
+def lab_running(
+    name: str, nodes: Mapping[str, str], keep: bool, suites: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Lab]:
+    """Bring a lab up and take it down whatever happens, unless it is to be kept.
+
+    ``nodes`` tells the kind by name, ``suites`` those releases of Debian that are not SUITE.
+    """
     if os.geteuid() != 0:
         raise LabError("A lab needs root")
     with locked(name):
         before = host.network()
-        yield from up_and_down(name, nodes, keep, before)
+        yield from up_and_down(name, description(nodes, suites), keep, before)
         require_untouched(before, name)
 
 
@@ -287,21 +293,25 @@ def require_untouched(before: Mapping[str, Any], name: str) -> None:
         )
 
 
-def description(nodes: Mapping[str, str]) -> dict[str, Any]:
+def description(nodes: Mapping[str, str], suites: Mapping[str, str]) -> dict[str, Any]:
     """Return the variables of a lab. Its nodes have eth3 and eth4, the legs of a bond, one on each of two switches."""
     return {
-        "lab_nodes": [{"name": node, "kind": kind, "links": LEGS} for node, kind in nodes.items()],
+        "lab_nodes": [
+            {"name": node, "kind": kind, "links": LEGS, "suite": suites.get(node, SUITE)}
+            for node, kind in nodes.items()
+        ],
         "lab_extra_networks": [{"name": leg} for leg in LEGS],
         "lab_suite": SUITE,
     }
 
 
-def up_and_down(name: str, nodes: Mapping[str, str], keep: bool, before: Mapping[str, Any]) -> Iterator[Lab]:
+def up_and_down(name: str, wanted: Mapping[str, Any], keep: bool, before: Mapping[str, Any]) -> Iterator[Lab]:
     """Do what lab_running says, once the lock is held; ``before`` is what the machine's network was."""
-    say(f"    lab {name}: bringing up {', '.join(f'{node} ({kind})' for node, kind in nodes.items())}")
+    listed = ", ".join(f"{node['name']} ({node['kind']})" for node in wanted["lab_nodes"])
+    say(f"    lab {name}: bringing up {listed}")
     lab = None
     try:
-        lab_playbook(name, "up", "-e", json.dumps(description(nodes)))
+        lab_playbook(name, "up", "-e", json.dumps(wanted))
         lab = Lab.attach(name)
         require_untouched(before, name)
         yield lab

@@ -249,15 +249,15 @@ class Inside:
             finish(tally, status, Path(report.name))
 
 
-def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str]) -> None:
+def pytest_inside(tally: Tally, lab: Lab, node: str, arguments: Sequence[str], libraries: str = LIBRARIES) -> None:
     """Run pytest inside a node."""
-    copy_checkout(lab, node)
+    copy_checkout(lab, node, libraries)
     place = Inside(lab, node)
     status = subprocess.run(place.command(arguments), stdin=subprocess.DEVNULL, check=False).returncode
     place.count(tally, status)
 
 
-def copy_checkout(lab: Lab, node: str) -> None:
+def copy_checkout(lab: Lab, node: str, libraries: str = LIBRARIES) -> None:
     """Put the files git knows of into the node, at the place Python imports the collection from."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -265,7 +265,7 @@ def copy_checkout(lab: Lab, node: str) -> None:
             tar.add(ROOT / path, arcname=str(path))
     remote = f"rm -rf {COLLECTION_IN_NODE} && mkdir -p {COLLECTION_IN_NODE} && tar -xf - -C {COLLECTION_IN_NODE}"
     unpack(lab, node, remote, archive.getvalue())
-    if LIBRARIES == "newest":
+    if libraries == "newest":
         place = "$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))')"
         unpack(lab, node, f"mkdir -p {place} && tar -xf - -C {place}", newest_libraries())
 

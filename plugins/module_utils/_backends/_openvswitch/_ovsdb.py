@@ -374,7 +374,7 @@ class Ovsdb:
     def _not_taken_over(self) -> _errors.Unavailable:
         return _errors.Unavailable(
             f"ovs-vswitchd did not take the change over within {self.timeout} s; the database may hold it already; "
-            "see: systemctl status ovs-vswitchd"
+            "raise timeout for a large change, or see: systemctl status ovs-vswitchd"
         )
 
     def forget(self) -> None:
