@@ -10,6 +10,7 @@ import ipaddress
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._convert import boolean
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._errors import FabricError
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks import _known
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._tasks._declared import Declared
@@ -38,6 +39,7 @@ class ActionModule(DocumentTask):
                 tuple(settings["verify_http_command"]),
                 settings["verify_upstream_name"],
                 tuple(settings["verify_resolve_command"]),
+                bool(settings["verify_upstream_command"]),
             ),
             evidence,
             settings["verify_peers"],
@@ -49,6 +51,7 @@ class ActionModule(DocumentTask):
             "upstream_command": settings["verify_upstream_command"],
             "upstream_host": settings["verify_upstream_host"],
             "report": settings["verify_report"],
+            "allow_unproven": settings["verify_allow_unproven"],
         }
 
 
@@ -62,6 +65,7 @@ def _settings(variables: Declared) -> dict[str, Any]:
         "verify_upstream_name": lambda value: value and _values.hostname(value),
         **dict.fromkeys(("verify_peers", "verify_timeout"), _values.integer(0, 100000)),
         "verify_upstream": _addresses,
+        "verify_allow_unproven": boolean,
     }.items():
         try:
             found[name] = check(found[name])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proof
-short_description: Ask the guests of a fabric document, and judge their answers
+short_description: What to ask of a fabric document, and what the answers prove
 version_added: 0.1.0
 description:
   - Used in rounds by the role P(netvirt.fabric.verify#role). It is given all that is known so far, and returns what to
@@ -27,7 +27,8 @@ options:
   observed:
     description:
       - What is known, by node. C(guests) are those that the role P(netvirt.fabric.fabric#role) left in
-        C(fabric_compiled), C(interfaces) the results of RV(questions), C(attempts) a list of results of RV(checks).
+        C(fabric_compiled), C(interfaces) the results of RV(questions), C(attempts) a list of results of RV(checks),
+        C(canary_attempts) the same of RV(canary_checks).
     type: dict
     default: {}
   leases:
@@ -63,6 +64,20 @@ checks:
   description: Probes for M(netvirt.fabric.guest_agent) that prove the document, by node.
   returned: success
   type: dict
+canaries:
+  description:
+    - What stands in for guests, by node, as resources for M(netvirt.fabric.apply) with C(purge) and the owner
+      RV(canary_owner). They are to be removed once everything is asked.
+  returned: success
+  type: dict
+canary_owner:
+  description: The owner of all canaries.
+  returned: success
+  type: str
+canary_checks:
+  description: Probes for M(netvirt.fabric.netns_probe) that prove the document, by node.
+  returned: success
+  type: dict
 again:
   description: How many of them did not show what they should, by node. What was lost may be sent once more.
   returned: success
@@ -86,6 +101,7 @@ guests:
     - node: compute1
       network: blue
       guest: vm1
+      canary: false
       address: 10.0.10.11
       lease: true
       checks: [{target: 10.0.10.254, what: gateway, ok: true}]
@@ -94,6 +110,15 @@ failures:
   returned: success
   type: list
   elements: str
+unproven:
+  description: One line for each thing that could not be tried, with the reason.
+  returned: success
+  type: list
+  elements: str
+allow_unproven:
+  description: The declared C(verify_allow_unproven).
+  returned: success
+  type: bool
 timeout:
   description: The declared C(verify_timeout).
   returned: success

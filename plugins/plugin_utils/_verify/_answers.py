@@ -24,13 +24,12 @@ Answer = dict[str, Any]
 
 
 def proper(answers: Any) -> Answer:
-    """Return what one node said: ``guests`` as the controller compiled them, ``interfaces`` and ``attempts``."""
+    """Return what one node said: ``guests`` as the controller compiled them, ``interfaces``, attempts of both sorts."""
     seen = answers if isinstance(answers, dict) else {}
-    attempts = seen.get("attempts")
     return {
         "guests": seen.get("guests") or [],
         "interfaces": [_interfaces_of(item) for item in _list(seen.get("interfaces")) if isinstance(item, dict)],
-        "attempts": [_list(attempt) for attempt in _list(attempts)],
+        **{key: [_list(item) for item in _list(seen.get(key))] for key in ("attempts", "canary_attempts")},
     }
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, netvirt.fabric contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a document promises of its guests, as commands that run in them. Pure functions, no I/O.
+"""What a document promises of its guests, as questions that are put from them. Pure functions, no I/O.
 
 Expected is only what the document alone decides. Whether a routed network is reached from outside, for instance,
 is up to the routes outside.
@@ -9,12 +9,15 @@ is up to the routes outside.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
+from ansible_collections.netvirt.fabric.plugins.module_utils._values import quoted
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Interface
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import IMPROPER
 
 if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Nic
@@ -32,7 +35,10 @@ HEADERS = {4: 28, 6: 48}  # bytes of IP and ICMP headers before the data of an e
 
 @dataclass(frozen=True)
 class Leg:
-    """A guest's connection to a network as found; ``mtu`` and ``interface`` are empty where it was not asked."""
+    """A guest's connection to a network as found; ``mtu`` and ``interface`` are empty where it was not asked.
+
+    A canary has the ``namespace`` that it is in.
+    """
 
     node: str
     guest: str
@@ -42,6 +48,8 @@ class Leg:
     interface: str = ""
     addresses: tuple[Interface, ...] = ()
     error: str = ""
+    silent: bool = False  # whether the guest did not answer, and ``error`` says why
+    namespace: str = ""
 
     def address(self, version: int) -> Optional[Address]:
         """Return the address by which others reach it: the one it has, or the reserved one.
@@ -63,7 +71,10 @@ class Leg:
 
 @dataclass(frozen=True)
 class Check:
-    """One command in a guest and what it should show. ``found`` returns what is wrong with a result, or nothing."""
+    """One question and what it should show. ``found`` returns what is wrong with a result, or nothing.
+
+    It is a command, or what a canary can be asked besides: see the module ``netns_probe``.
+    """
 
     leg: Leg
     target: str
@@ -72,6 +83,13 @@ class Check:
     command: tuple[str, ...]
     found: Callable[[Result], str]
     negative: bool = False
+    asked: tuple[str, Mapping[str, Any]] = ("", {})
+
+    def probe(self) -> dict[str, Any]:
+        """Return the question as the modules ``guest_agent`` and ``netns_probe`` take it."""
+        kind, arguments = self.asked
+        place = {"namespace": self.leg.namespace} if self.leg.namespace else {"guest": self.leg.guest}
+        return {**place, "timeout": TIMEOUT, **({kind: arguments} if kind else {"command": list(self.command)})}
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,8 @@ class Outside:
     http: tuple[str, ...] = ()
     name: str = ""
     resolve: tuple[str, ...] = ("getent", "ahosts")
+    asks: bool = False
+    """Whether somebody outside tries to reach guests."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,55 @@ def not_reached(leg: Leg, address: Address, what: str, bound: bool = False) -> C
     through = ["-I", leg.interface] if bound and leg.interface else []
     command = _ping(address, *through, "-c", str(SILENCE_SECONDS), "-W", "1")
     return Check(leg, str(address), f"not {what}", f"no answer from {address}", command, _answer, negative=True)
+
+
+def connected(leg: Leg, address: Address, service: tuple[str, int], what: str, passes: bool) -> Check:
+    """A canary gets an answer from a port, be it a refusal, or none."""
+    protocol, port = service
+    title = f"{what}, {protocol} port {port}"
+    asked = ("connect", {"protocol": protocol, "address": str(address), "port": port})
+    if passes:
+        return Check(leg, str(address), title, f"an answer from {address}", (), _silence, asked=asked)
+    expected = f"no answer from {address}"
+    return Check(leg, str(address), f"not {title}", expected, (), _answer, negative=True, asked=asked)
+
+
+def asked_who_has(
+    leg: Leg, address: Address, expected: Sequence[str], what: str, source: Optional[Address] = None, mac: str = ""
+) -> Check:
+    """A canary asks who has an address, and those MAC addresses answer, no others; by itself or by a forged address."""
+    request = {
+        "interface": leg.interface,
+        "address": str(address),
+        "source": str(source or leg.address(4)),
+        "mac": mac or leg.nic.mac,
+    }
+    wanted = ", ".join(expected) or "none"
+    return Check(
+        leg, str(address), what, wanted, (), _differing(sorted(expected)), negative=not expected, asked=("arp", request)
+    )
+
+
+def offered(leg: Leg, server: Address) -> Check:
+    """A canary is offered a lease by the network's own DHCP server, and by no other."""
+    request = {"interface": leg.interface, "mac": leg.nic.mac}
+    expected = [str(server)]
+    return Check(leg, str(server), "DHCP server", str(server), (), _differing(expected), asked=("dhcp", request))
+
+
+def _differing(expected: Sequence[str]) -> Callable[[Result], str]:
+    """Return what tells how a list in JSON differs from the expected one."""
+
+    def found(result: Result) -> str:
+        if not_run(result):
+            return not_run(result)
+        try:
+            listed = [str(item) for item in json.loads(result["stdout"])]
+        except (ValueError, TypeError, RecursionError):
+            return IMPROPER
+        return "" if listed == list(expected) else quoted(", ".join(listed) or "none")
+
+    return found
 
 
 def not_run(result: Result) -> str:

@@ -20,8 +20,15 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._mo
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, Nic
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._answers import proper, result_at
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._canaries import (
+    INTERFACE,
+    addresses,
+    declared,
+    namespace,
+    owner,
+    resources,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
-    TIMEOUT,
     Case,
     Check,
     Leg,
@@ -30,7 +37,11 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks imp
 )
 
 Observed = Mapping[str, Mapping[str, Any]]
-"""By node: ``guests`` as compiled, ``interfaces`` (answers to the first questions), ``attempts`` (lists of results)."""
+"""By node: ``guests`` as compiled, ``interfaces`` (answers to the first questions), and lists of results: of guests
+``attempts``, of canaries ``canary_attempts``."""
+
+Judgement = tuple[Check, str, str]
+"""A check, what was found instead of what was expected, and why nothing was found; both empty if all is well."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +63,95 @@ def verify(
     document = validate(variables)
     observed: Observed = {node: proper(said) for node, said in answers.items()}
     legs = [_leg(guest, index, document, observed) for guest in document.guests for index in range(len(guest.nics))]
-    planned = list(_checks(Case(document, legs, outside, peers)))
-    by_node = {node: [check for check in planned if check.leg.node == node] for node in observed}
+    planned = list(_checks(Case(document, legs, outside, peers), legs))
+    wider, canaries = _with_canaries(variables, document, legs, observed, evidence)
+    near = [leg for leg in legs if leg.node in observed]
+    planned += _checks(Case(wider, [*near, *canaries], outside, peers), canaries)
+    by_guests = {node: [check for check in planned if _is_from(check, node, False)] for node in observed}
+    by_canaries = {node: [check for check in planned if _is_from(check, node, True)] for node in observed}
     judged = [
-        (check, _judge(check, position, observed[node].get("attempts") or []))
-        for node, items in by_node.items()
+        (check, *_judge(check, position, observed[node].get(key) or []))
+        for key, checks in (("attempts", by_guests), ("canary_attempts", by_canaries))
+        for node, items in checks.items()
         for position, check in enumerate(items)
     ]
-    reports = [_report(leg, judged, evidence) for leg in legs if leg.node in observed]
+    reports = [_report(leg, judged, evidence, canaries) for leg in [*near, *canaries]]
+    names = [leg.guest for leg in canaries]
     return {
         "questions": {node: _questions(seen.get("guests") or [], timeout) for node, seen in observed.items()},
-        "checks": {node: [_probe(check) for check in items] for node, items in by_node.items()},
+        "checks": {node: [check.probe() for check in items] for node, items in by_guests.items()},
+        "canary_checks": {node: [check.probe() for check in items] for node, items in by_canaries.items()},
+        "canaries": {node: resources(document, wider, node, names, _mtus(observed)) for node in observed},
+        "canary_owner": owner(document),
         "again": {
-            node: len([check for check, wrong in judged if wrong and check.leg.node == node]) for node in observed
+            node: len([check for check, wrong, why in judged if (wrong or why) and check.leg.node == node])
+            for node in observed
         },
         "leases": _lease_servers(document),
         "intrusions": _intrusions(document, legs) if outside.addresses else [],
-        "guests": [report for report, _failures in reports],
-        "failures": [line for _report, failures in reports for line in failures],
+        "guests": [report for report, _failures, _unproven in reports],
+        "failures": [line for _report, failures, _unproven in reports for line in failures],
+        "unproven": [
+            *(line for _report, _failures, unproven in reports for line in unproven),
+            *_untried(document, planned, near, outside),
+        ],
     }
 
 
-def _checks(case: Case) -> Iterator[Check]:
-    """Yield the checks of all guests that were asked and have an address."""
-    for leg in case.legs:
+def _checks(case: Case, asked: Sequence[Leg]) -> Iterator[Check]:
+    """Yield the checks of those that were asked and have an address."""
+    for leg in asked:
         if leg.interface and leg.addresses:
             for feature in _registry.FEATURES:
                 yield from feature.prove(case, leg)
+
+
+def _is_from(check: Check, node: str, canary: bool) -> bool:
+    return check.leg.node == node and bool(check.leg.namespace) == canary
+
+
+def _with_canaries(
+    variables: Any, document: Document, legs: Sequence[Leg], observed: Observed, evidence: Evidence
+) -> tuple[Document, list[Leg]]:
+    """Return the document with canaries, and these; there are none before the guests were asked."""
+    if not any(seen.get("interfaces") for seen in observed.values()) and any(leg.node in observed for leg in legs):
+        return document, []
+    silent = {(leg.guest, leg.network.name) for leg in legs if leg.silent}
+    entries = declared(document, list(observed), silent, evidence.leases)
+    if not entries:
+        return document, []
+    wider = validate({**variables, "fabric_guests": [*(variables.get("fabric_guests") or ()), *entries]})
+    names, mtus, found = {entry["name"] for entry in entries}, _mtus(observed), []
+    for guest in wider.guests:
+        network = wider.network(guest.nics[0].network) if guest.name in names else None
+        if network:
+            nic = guest.nics[0]
+            mtu, own = mtus.get(network.name, 0), addresses(nic, network)
+            place = namespace(guest.name)
+            found.append(Leg(guest.node, guest.name, network, nic, mtu, INTERFACE, own, namespace=place))
+    return wider, found
+
+
+def _mtus(observed: Observed) -> dict[str, int]:
+    """Return the bytes of the largest packets by network, of those that have guests."""
+    interfaces = [
+        item for seen in observed.values() for guest in seen.get("guests") or [] for item in guest["interfaces"]
+    ]
+    return {item["network"]: int(item.get("mtu") or 0) for item in interfaces if item.get("network")}
+
+
+def _untried(document: Document, planned: Sequence[Check], legs: Sequence[Leg], outside: Outside) -> Iterator[str]:
+    """Yield a line for each promise of networks that nobody tried, with what would let it be tried."""
+    for network in document.networks:
+        here = [leg for leg in legs if leg.network.name == network.name]
+        tried = any(check.leg.network.name == network.name for check in planned)
+        asked = any(leg.interface or leg.silent for leg in here)
+        if len(here) > 1 and asked and not tried:
+            yield f"network {network.name}: what it lets pass: no guest has an address there"
+        if here and network.mode == "nat" and not outside.addresses:
+            yield f"network {network.name}: what it reaches outside: set verify_upstream to an address there"
+        elif here and network.mode == "nat" and not outside.asks:
+            yield f"network {network.name}: that nothing outside reaches it: set verify_upstream_command"
 
 
 def _leg(guest: Guest, index: int, document: Document, observed: Observed) -> Leg:
@@ -93,8 +166,9 @@ def _leg(guest: Guest, index: int, document: Document, observed: Observed) -> Le
         if interface["mac"] == nic.mac:
             usable = tuple(item for item in interface["addresses"] if not item.ip.is_link_local)
             return Leg(guest.node, guest.name, network, nic, mtu, interface["name"], usable)
-    error = answer.get("error") or (f"no interface with MAC address {nic.mac}" if answer else "")
-    return Leg(guest.node, guest.name, network, nic, mtu, error=error)
+    silent = str(answer.get("error") or "")
+    error = silent or (f"no interface with MAC address {nic.mac}" if answer else "")
+    return Leg(guest.node, guest.name, network, nic, mtu, error=error, silent=bool(silent))
 
 
 def _questions(guests: Sequence[Mapping[str, Any]], timeout: int) -> list[dict[str, Any]]:
@@ -104,22 +178,18 @@ def _questions(guests: Sequence[Mapping[str, Any]], timeout: int) -> list[dict[s
     ]
 
 
-def _probe(check: Check) -> dict[str, Any]:
-    return {"guest": check.leg.guest, "command": list(check.command), "timeout": TIMEOUT}
-
-
-def _judge(check: Check, position: int, attempts: Sequence[Sequence[Mapping[str, Any]]]) -> str:
-    """Return what was found instead of what was expected, empty if nothing.
+def _judge(check: Check, position: int, attempts: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[str, str]:
+    """Return what was found instead of what was expected, and why nothing was found; both empty if all is well.
 
     What should be reached may be lost once, while switches and neighbours learn. What should not must never be, but a
     guest may have been too slow once to tell.
     """
     answers = [result_at(attempt, position) for attempt in attempts]
-    told = [answer for answer in answers if not answer.get("error")]
-    faults = [check.found(answer) for answer in told or answers]
-    if check.negative:
-        return next((fault for fault in faults if fault), "") if faults else "no answer of the guest"
-    return faults[-1] if faults else "no answer of the guest"
+    told = [answer for answer in answers if not not_run(answer)]
+    if not told:
+        return "", not_run(answers[-1]) if answers else "it was not asked"
+    faults = [check.found(answer) for answer in told]
+    return (next((fault for fault in faults if fault), "") if check.negative else faults[-1]), ""
 
 
 def _lease_servers(document: Document) -> list[dict[str, str]]:
@@ -144,35 +214,51 @@ def _intrusions(document: Document, legs: Sequence[Leg]) -> list[dict[str, str]]
     return targets
 
 
-def _report(leg: Leg, judged: Sequence[tuple[Check, str]], evidence: Evidence) -> tuple[dict[str, Any], list[str]]:
-    """Return what is reported of a guest's connection, and a line for each thing that is not as it should be."""
-    title = f"guest {leg.guest} on {leg.node}, network {leg.network.name}"
-    failures = [f"{title}: address: {fault}" for fault in _address_faults(leg)]
-    shown = []
-    lease = bool(leg.network.dhcp) and _is_leased(leg, evidence.leases)
-    if leg.network.dhcp and not failures and not lease:
+def _report(
+    leg: Leg, judged: Sequence[Judgement], evidence: Evidence, canaries: Sequence[Leg]
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Return what is reported of a connection, a line for each thing that is wrong, and for each that is untried."""
+    title = f"{'canary' if leg.namespace else 'guest'} {leg.guest} on {leg.node}, network {leg.network.name}"
+    failures, unproven, shown = [], [], []
+    if not leg.silent:
+        failures += [f"{title}: address: {fault}" for fault in _address_faults(leg)]
+    elif not _stood_in_for(leg, canaries):
+        unproven.append(f"{title}: what it sees: {leg.error}")
+    lease = bool(leg.network.dhcp) and not leg.namespace and _is_leased(leg, evidence.leases)
+    if leg.network.dhcp and not failures and not lease and not leg.silent and not leg.namespace:
         failures.append(f"{title}: lease: expected one of {_shown(leg)} in the DHCP server's list, found none")
-    for check, fault in judged:
+    for check, fault, why in judged:
         if check.leg == leg:
-            shown.append({"target": check.target, "what": check.what, "ok": not fault})
+            shown.append({"target": check.target, "what": check.what, "ok": not fault and not why})
             if fault:
                 failures.append(f"{title}: {check.what}: expected {check.expected}, found {fault}")
+            if why:
+                unproven.append(f"{title}: {check.what}: {why}")
     for item in evidence.intrusions:
         target = item["target"]
         if (target["guest"], target["network"]) == (leg.guest, leg.network.name):
-            fault = not_run(item) or ("one" if item["rc"] == 0 else "")
-            shown.append({"target": target["address"], "what": "not from upstream", "ok": not fault})
+            why, fault = not_run(item), "" if not_run(item) or item["rc"] else "one"
+            shown.append({"target": target["address"], "what": "not from upstream", "ok": not fault and not why})
             if fault:
                 failures.append(f"{title}: expected no answer to upstream from {target['address']}, found {fault}")
+            if why:
+                unproven.append(f"{title}: not from upstream: {why}")
     report = {
         "node": leg.node,
         "network": leg.network.name,
         "guest": leg.guest,
+        "canary": bool(leg.namespace),
         "address": _shown(leg),
         "lease": lease,
         "checks": shown,
     }
-    return report, failures
+    return report, failures, unproven
+
+
+def _stood_in_for(leg: Leg, canaries: Sequence[Leg]) -> bool:
+    """Tell whether a canary on the node saw what the guest would see, and asked whether the guest has its address."""
+    beside = any(item.node == leg.node and item.network.name == leg.network.name for item in canaries)
+    return beside and any(item.version == 4 for item in leg.nic.addresses())
 
 
 _NOBODY_GIVES = "; the network has no dhcp, so nothing gives guests addresses: add it, or set the address in the guest"

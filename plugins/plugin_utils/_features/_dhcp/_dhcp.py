@@ -19,7 +19,14 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._model import UDP
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg, Result, not_run
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import (
+    Case,
+    Check,
+    Leg,
+    Result,
+    not_run,
+    offered,
+)
 
 DNS = 53
 
@@ -41,7 +48,7 @@ class DhcpFeature(Feature):
 
     def prove(self, case: Case, leg: Leg) -> Iterator[Check]:
         """See Feature."""
-        yield from _prove(case, leg)
+        yield from _offers(case, leg) if leg.namespace else _names_found(case, leg)
 
     def draw(self, document: Document, graph: Graph) -> None:
         """See Feature."""
@@ -57,7 +64,16 @@ def _draw(network: Network, node: str, graph: Graph) -> None:
     graph.edges.append((vertex.id, f"network_{network.name}", ", ".join(map(str, servers))))
 
 
-def _prove(case: Case, leg: Leg) -> Iterator[Check]:
+def _offers(case: Case, leg: Leg) -> Iterator[Check]:
+    """The first canary of a network is offered a lease by the network's server, and by no other."""
+    network = leg.network
+    first = next(item for item in case.legs if item.namespace and item.network.name == network.name)
+    own = network.gateway if network.router else _model.server(network, 4)
+    if leg is first and own and _model.ranges(network, 4):
+        yield offered(leg, own)
+
+
+def _names_found(case: Case, leg: Leg) -> Iterator[Check]:
     """A guest that is given DNS servers finds a neighbour by name, if that is theirs, and a name outside.
 
     One with several NICs has the servers of one of them, and it cannot be told which.

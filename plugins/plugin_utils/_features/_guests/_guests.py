@@ -16,7 +16,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._reader i
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._draw._graph import Graph, Vertex
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._feature import Feature
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _build
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests import _build, _prove
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._keys import SECTIONS
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Guest, read
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
@@ -59,9 +59,10 @@ class GuestsFeature(Feature):
         """See Feature."""
         _build.build(site, plan)
 
-    def prove(self, _case: Case, leg: Leg) -> Iterator[Check]:
+    def prove(self, case: Case, leg: Leg) -> Iterator[Check]:
         """See Feature."""
         yield from _settings(leg)
+        yield from _prove.addresses(case, leg)
 
     def draw(self, document: Document, graph: Graph) -> None:
         """See Feature."""
@@ -73,7 +74,9 @@ class GuestsFeature(Feature):
 
 
 def _settings(leg: Leg) -> Iterator[Check]:
-    """What the guest was told of its link: the MTU, and the router that DHCP names."""
+    """What the guest was told of its link: the MTU, and the router that DHCP names. A canary was told nothing."""
+    if leg.namespace:
+        return
     if leg.mtu:
         path = f"/sys/class/net/{leg.interface}/mtu"
         yield Check(leg, leg.interface, f"MTU {leg.mtu}", str(leg.mtu), ("cat", path), _differs(str(leg.mtu)))

@@ -121,7 +121,12 @@ def _outside(case: Case, leg: Leg) -> Iterator[Check]:
             passes = _accepted(case.document, leg, OUTSIDE, address)
             yield _asked(leg, address, title, passes and may_send(case.document, leg.nic, address))
             fetches = may_send(case.document, leg.nic, address, TCP, HTTP)
-            if outside.http and fetches and _accepted(case.document, leg, OUTSIDE, address, "tcp", HTTP):
+            if (
+                outside.http
+                and not leg.namespace
+                and fetches
+                and _accepted(case.document, leg, OUTSIDE, address, "tcp", HTTP)
+            ):
                 seen_as = source_outside(case.document, leg) if address.version == 4 else None
                 yield _fetched(leg, address, outside.http, router, seen_as)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Address, IPv6Network, ip_network
 
-from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Subnet
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address, Subnet
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _names
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._assigned import addresses_of
@@ -19,6 +19,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security import _flows, _model
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg, asked_who_has
 
 LINK_LOCAL = IPv6Network("fe80::/64")
 
@@ -45,6 +46,24 @@ class PortSecurityFeature(Feature):
                 flows += _flows.classify(number, [pair.mac for pair in pairs])
                 flows += _flows.addresses(number, pairs)
         plan.flows(_names.INTEGRATION, "port security", flows)
+
+    def prove(self, case: Case, leg: Leg) -> Iterator[Check]:
+        """A canary asks for a neighbour with its own addresses, which is answered, and with others, which is not."""
+        own, subnet = leg.address(4), leg.network.subnet(4)
+        here = [item for item in case.legs if item.network.name == leg.network.name and item.address(4)]
+        others = [item for item in here if item is not leg and not item.silent]
+        neighbour = next((item for item in others if item.namespace), None) or next(iter(others), None)
+        target = neighbour.address(4) if neighbour else None
+        if not leg.namespace or not _model.of(leg.nic).enabled or not own or not subnet or not neighbour or not target:
+            return
+        known = {own, leg.network.gateway, *(item.address(4) for item in here)}
+        last = min(subnet.num_addresses - 1, len(known) + 2)
+        unused: list[Address] = [item for item in (subnet[number] for number in range(1, last)) if item not in known]
+        flipped = f"{leg.nic.mac[:-1]}{int(leg.nic.mac[-1], 16) ^ 1:x}"
+        yield asked_who_has(leg, target, [neighbour.nic.mac], f"{neighbour.guest} by its own addresses")
+        yield asked_who_has(leg, target, [], f"not {neighbour.guest} by another MAC address", mac=flipped)
+        for address in unused[:1]:
+            yield asked_who_has(leg, target, [], f"not {neighbour.guest} by another IP address", address)
 
 
 def numbered(site: Site) -> Iterator[tuple[str, int, Nic]]:

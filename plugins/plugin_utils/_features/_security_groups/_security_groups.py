@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
@@ -20,12 +20,14 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security
     _keys,
     _model,
     _multicast,
+    _prove,
     _tables,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._filtered import filtered
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups._rules import Policies
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._site import Site
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Case, Check, Leg
 
 _FIRST_ZONE, _ZONES = 0x4000, 0x8000
 """Zones of connection tracking, of 16 bits; the first ones are those that others use."""
@@ -68,6 +70,10 @@ class SecurityGroupsFeature(Feature):
         rules = (f"table={_tables.RULES},{flow}" for flow in policies.flows(_tables.allowed()))
         copies = _multicast.flows(ports, _multicast.exits(site, plan))
         plan.flows(_names.INTEGRATION, "security groups", [*flows, *copies, *rules])
+
+    def prove(self, case: Case, leg: Leg) -> Iterator[Check]:
+        """See Feature."""
+        yield from _prove.prove(case, leg)
 
 
 def _server(network: Network) -> _tables.Server:

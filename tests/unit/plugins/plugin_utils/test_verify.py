@@ -41,7 +41,7 @@ def proof(
     peers: int = 8,
 ) -> dict[str, Any]:
     """Return what the module proof returns."""
-    outside = Outside(tuple(ipaddress.ip_address(address) for address in upstream), http, name)
+    outside = Outside(tuple(ipaddress.ip_address(address) for address in upstream), http, name, asks=True)
     return verify(document, observed, outside, Evidence(lease_entries(leases), intrusions(told)), peers, 30)
 
 
@@ -62,6 +62,27 @@ def proper(guest: str, command: list[str]) -> dict[str, Any]:
     return {**good, "rc": 0 if reached else 1}
 
 
+Asked = Callable[[dict[str, Any], dict[str, str], dict[str, str]], dict[str, Any]]
+"""What a canary finds, by the probe, the MAC addresses by address, and the canaries' addresses by namespace."""
+GOOD = {"rc": 0, "stdout": "", "stderr": ""}
+
+
+def told(*words: str) -> dict[str, Any]:
+    return {**GOOD, "stdout": json.dumps(words)}
+
+
+def as_it_should_be(probe: dict[str, Any], macs: dict[str, str], canaries: dict[str, str]) -> dict[str, Any]:
+    """Answer a canary where all is well."""
+    if "dhcp" in probe:
+        return told("10.0.10.254")
+    if "arp" in probe:
+        asker = probe["arp"]
+        return told(macs.get(asker["address"], "")) if macs.get(asker["source"]) == asker["mac"] else told()
+    target, own = probe["command"][-1], canaries[probe["namespace"]]
+    outside = target == UPSTREAM and own.startswith("10.0.10.")
+    return {**GOOD, "rc": 0 if outside or target.startswith(own.rpartition(".")[0]) else 1}
+
+
 class Fleet:
     """The guests of a document, which answer questions as the role verify asks them."""
 
@@ -73,6 +94,23 @@ class Fleet:
         self.options: dict[str, Any] = {"upstream": (UPSTREAM,), "http": ("wget", "-q", "-O", "-")}
         self.leases = [{"mac": f"52:54:00:aa:bb:0{index}", "address": f"10.0.10.1{index}"} for index in (1, 2)]
         self.checks: dict[str, list[dict[str, Any]]] = {}
+        self.guests: list[dict[str, Any]] = []
+        self.canary: Asked = as_it_should_be
+        self.canaries: dict[str, list[dict[str, Any]]] = {}
+        self.canary_checks: dict[str, list[dict[str, Any]]] = {}
+
+    def found(self, probe: dict[str, Any]) -> dict[str, Any]:
+        """Return what a canary is answered."""
+        canaries: dict[str, str] = {}
+        for item in (item for resources in self.canaries.values() for item in resources):
+            if "netns_router" in item:
+                (interface,) = item["netns_router"]["interfaces"]
+                canaries[item["netns_router"]["name"]] = interface["addresses"][0].partition("/")[0]
+        macs = {item["address"]: item["mac"] for item in self.guests if "address" in item}
+        for item in (item for resources in self.canaries.values() for item in resources):
+            if "veth_pair" in item:
+                macs[canaries[item["veth_pair"]["peer"]["namespace"]]] = item["veth_pair"]["peer"]["mac"]
+        return self.canary(probe, macs, canaries)
 
     def interfaces(self, guest: dict[str, Any]) -> dict[str, Any]:
         if guest["name"] in self.errors:
@@ -90,19 +128,21 @@ class Fleet:
         observed: dict[str, dict[str, Any]] = {
             node: {"guests": compile_node(self.document, node, facts, NODES)["guests"]} for node in NODES
         }
+        self.guests = [nic for seen in observed.values() for guest in seen["guests"] for nic in guest["interfaces"]]
         state = proof(self.document, observed, **self.options)
         for node, seen in observed.items():
             seen["interfaces"] = [self.interfaces(guest) for guest in seen["guests"]]
             assert [item["guest"] for item in state["questions"][node]] == [guest["name"] for guest in seen["guests"]]
-        state = proof(self.document, observed, **self.options)
-        self.checks = state["checks"]
+        leases = [{"target": {"network": "blue"}, "leases": self.leases}]
+        state = proof(self.document, observed, leases=leases, **self.options)
+        self.checks, self.canary_checks, self.canaries = state["checks"], state["canary_checks"], state["canaries"]
+        for node, seen in observed.items():
+            seen["canary_attempts"] = [[self.found(probe) for probe in self.canary_checks[node]]]
         for answer in self.answers:
             for node, seen in observed.items():
                 results = [answer(probe["guest"], probe["command"]) for probe in state["checks"][node]]
                 seen["attempts"] = [*seen.get("attempts", []), results]
-        return proof(
-            self.document, observed, leases=[{"target": {"network": "blue"}, "leases": self.leases}], **self.options
-        )
+        return proof(self.document, observed, leases=leases, **self.options)
 
     def commands(self, guest: str) -> list[str]:
         """Return the commands that were run in a guest."""
@@ -124,13 +164,21 @@ def test_a_fabric_as_it_should_be() -> None:
     report = Fleet(sample()).run()
     assert report["failures"] == []
     assert report["again"] == dict.fromkeys(NODES, 0)
-    (first, second) = report["guests"]
+    assert report["unproven"] == []
+    (first, second, canary) = report["guests"]
     assert [check["what"] for check in first.pop("checks")] == [
         *("gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10"),
         *("name vm2", "MTU 1446", "router 10.0.10.254"),
     ]
-    assert first == {"node": "compute1", "network": "blue", "guest": "vm1", "address": "10.0.10.11", "lease": True}
+    place = {"node": "compute1", "network": "blue", "canary": False}
+    assert first == {**place, "guest": "vm1", "address": "10.0.10.11", "lease": True}
     assert all(check["ok"] for check in second["checks"])
+    assert [check["what"] for check in canary.pop("checks")] == [
+        *("gateway", "vm1", "vm1 with 1446 bytes", "vm2", "vm2 with 1446 bytes", "upstream", "DHCP server"),
+        *("address of vm1", "address of vm2", "vm1 by its own addresses", "not vm1 by another MAC address"),
+        "not vm1 by another IP address",
+    ]
+    assert canary == {**place, "canary": True, "guest": "canary1", "address": "10.0.10.253", "lease": False}
 
 
 def test_packets_of_full_size_are_as_long_as_the_mtu() -> None:
@@ -143,7 +191,6 @@ def test_packets_of_full_size_are_as_long_as_the_mtu() -> None:
     ("wanted", "result", "line"),
     [
         ("-s 1418 10.0.10.12", {"rc": 1}, "vm2 with 1446 bytes: expected an answer from 10.0.10.12, found none"),
-        ("10.0.10.254", {"error": "no agent"}, "gateway: expected an answer from 10.0.10.254, found no agent"),
         ("mtu", {"rc": 0, "stdout": "1500\n"}, "MTU 1446: expected 1446, found 1500"),
         ("mtu", {"rc": 1, "stdout": ""}, "MTU 1446: expected 1446, found nothing"),
         ("route", {"rc": 0}, "router 10.0.10.254: expected 10.0.10.254, found none"),
@@ -322,8 +369,20 @@ def test_a_guest_that_cannot_be_asked() -> None:
     fleet = Fleet(sample())
     fleet.errors["vm2"] = "guest vm2 is not running"
     report = fleet.run()
-    assert report["failures"] == ["guest vm2 on compute2, network blue: address: guest vm2 is not running"]
+    assert (report["failures"], report["unproven"]) == ([], [])
+    assert {item["node"] for item in report["guests"] if item["canary"]} == {"compute1", "compute2"}
     assert fleet.commands("vm2") == []
+    fleet.canary = lambda probe, *known: told() if probe.get("arp") else as_it_should_be(probe, *known)
+    lines = fleet.run()["failures"]
+    assert "canary canary1 on compute2, network blue: address of vm2: expected 52:54:00:aa:bb:02, found none" in lines
+
+
+def test_a_guest_that_cannot_be_asked_and_has_no_canary() -> None:
+    fleet = Fleet(sample())
+    fleet.errors["vm2"] = "guest vm2 is not running"
+    fleet.leases = [{"mac": "52:54:00:00:00:01", "address": f"10.0.10.{number}"} for number in range(1, 254)]
+    report = fleet.run()
+    assert report["unproven"] == ["guest vm2 on compute2, network blue: what it sees: guest vm2 is not running"]
 
 
 def test_intrusions() -> None:
@@ -341,7 +400,7 @@ def test_intrusions() -> None:
     ("answer", "found"),
     [
         ({**RAN, "rc": 127}, "that the command could not be run (status 127)"),
-        ({"rc": 2, "msg": "[Errno 2] No such file or directory: b'nsenter'"}, "[Errno 2] No such file or directory"),
+        ({"rc": 2, "msg": "[Errno 2] No such file or directory: b'nsenter'"}, "[Errno 2] No such file or directory: b'nsenter'"),
         ({"unreachable": True, "msg": "no route"}, "no route"),
         ({}, "no answer of verify_upstream_host"),
     ],
@@ -350,7 +409,7 @@ def test_a_command_from_outside_that_cannot_be_run_proves_nothing(answer: dict[s
     target = {"guest": "vm1", "network": "blue", "address": "10.0.10.11"}
     observed = {node: {"guests": []} for node in NODES}
     state = proof(sample(), observed, upstream=(UPSTREAM,), told=[{**answer, "target": target}])
-    assert f"expected no answer to upstream from 10.0.10.11, found {found}" in state["failures"][1]
+    assert f"guest vm1 on compute1, network blue: not from upstream: {found}" in state["unproven"]
     assert state["guests"][0]["checks"][0]["ok"] is False
     told = [{"skipped": True, "target": target}]
     assert proof(sample(), observed, upstream=(UPSTREAM,), told=told)["guests"][0]["checks"] == []
@@ -358,10 +417,10 @@ def test_a_command_from_outside_that_cannot_be_run_proves_nothing(answer: dict[s
 
 def test_a_command_in_a_guest_that_cannot_be_run_proves_nothing() -> None:
     fleet = Fleet(changed(sample(), OTHER_NETWORK), instead("ping", {"rc": 127}))
-    failures = fleet.run()["failures"]
-    wrong = "that the command could not be run (status 127)"
+    report = fleet.run()
     title = "guest vm3 on compute1, network red"
-    assert f"{title}: not upstream: expected no answer from {UPSTREAM}, found {wrong}" in failures
+    assert f"{title}: not upstream: that the command could not be run (status 127)" in report["unproven"]
+    assert report["failures"] == []
 
 
 def test_a_guest_looks_up_names() -> None:
@@ -436,13 +495,16 @@ def test_others_send_no_packets_to_addresses_that_a_node_makes_up() -> None:
 @pytest.mark.parametrize("result", [None, {}, {"rc": "0"}, {"rc": 0, "stdout": 7}, {"rc": 0, "stdout": None}])
 def test_a_result_of_another_form_is_no_proper_answer(result: Any) -> None:
     report = Fleet(sample(), lambda _guest, _command: result).run()
-    assert report["failures"]
-    assert all(line.endswith(IMPROPER) for line in report["failures"]), report["failures"]
+    assert report["failures"] == []
+    assert report["unproven"]
+    assert all(line.endswith(IMPROPER) for line in report["unproven"]), report["unproven"]
 
 
 def test_words_of_others_are_quoted_on_one_printable_line() -> None:
     words = "\x1b[2J\x1b]0;owned\x07\n\udcff" + "x" * 10000
     for result in ({"error": words}, {"rc": 4, "stderr": words}, {"rc": 0, "stdout": json.dumps({"client": words})}):
-        for line in Fleet(sample(), instead("wget", result)).run()["failures"]:
+        report = Fleet(sample(), instead("wget", result)).run()
+        assert report["failures"] or report["unproven"]
+        for line in report["failures"] + report["unproven"]:
             assert line.isprintable()
             assert len(line) < 600
