@@ -17,8 +17,7 @@ def without_dhcp(**addresses: list[str]) -> list[str]:
     document = changed(document, {"fabric_nodes": {"network1": {}}})
     fleet = Fleet(document)
     fleet.leases, fleet.addresses = [], {f"vm{number}": [] for number in (1, 2, 3, 4)} | addresses
-    failures: list[str] = fleet.run()["failures"]
-    return failures
+    return fleet.of_guests()
 
 
 def test_an_address_that_nothing_gives_the_guest() -> None:
