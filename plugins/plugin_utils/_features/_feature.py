@@ -73,5 +73,9 @@ class Feature:
         """Yield what must be seen from one guest's connection."""
         yield from ()
 
+    def unproven(self, _case: Case) -> Iterator[str]:
+        """Yield a line for each promise that no guest and no canary can try."""
+        yield from ()
+
     def draw(self, document: Document, graph: Graph) -> None:
         """Add to the drawing."""

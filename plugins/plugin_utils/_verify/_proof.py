@@ -66,7 +66,8 @@ def verify(
     planned = list(_checks(Case(document, legs, outside, peers), legs))
     wider, canaries = _with_canaries(variables, document, legs, observed, evidence)
     near = [leg for leg in legs if leg.node in observed]
-    planned += _checks(Case(wider, [*near, *canaries], outside, peers), canaries)
+    seen_by_canaries = Case(wider, [*near, *canaries], outside, peers)
+    planned += _checks(seen_by_canaries, canaries)
     by_guests = {node: [check for check in planned if _is_from(check, node, False)] for node in observed}
     by_canaries = {node: [check for check in planned if _is_from(check, node, True)] for node in observed}
     judged = [
@@ -94,6 +95,7 @@ def verify(
         "unproven": [
             *(line for _report, _failures, unproven in reports for line in unproven),
             *_untried(document, planned, near, outside),
+            *(line for feature in _registry.FEATURES for line in feature.unproven(seen_by_canaries)),
         ],
     }
 

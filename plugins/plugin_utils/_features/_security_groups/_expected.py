@@ -11,6 +11,7 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import _values
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresses import Address
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Nic
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups import _members, _model
 
 _ECHO = {4: (_model.ICMP, 8), 6: (_model.ICMP6, 128)}
@@ -30,14 +31,22 @@ def _allowed(document: Document, nic: Nic, direction: str, other: Address, proto
     groups, network = _model.of(document, nic), document.network(nic.network)
     if groups is None or network is None:
         return True
+    return any(
+        rule.direction == direction and allows(document, rule, network, other, protocol, port)
+        for name in groups
+        for rule in _model.groups(document)[name].rules
+    )
+
+
+def allows(
+    document: Document, rule: _model.Rule, network: Network, other: Address, protocol: int = 0, port: int = 0
+) -> bool:
+    """Return whether a rule of a guest in a network is about a service and an address, by default an echo request."""
     protocol, port = (protocol, port) if protocol else _ECHO[other.version]
-    for name in groups:
-        for rule in _model.groups(document)[name].rules:
-            if rule.direction == direction and other.version in rule.versions() and _about(rule, protocol, port):
-                remotes = _members.remotes(document, network, rule, other.version)
-                if remotes is None or any(other in remote for remote in remotes):
-                    return True
-    return False
+    if other.version not in rule.versions() or not _about(rule, protocol, port):
+        return False
+    remotes = _members.remotes(document, network, rule, other.version)
+    return remotes is None or any(other in remote for remote in remotes)
 
 
 def _about(rule: _model.Rule, protocol: int, port: int) -> bool:

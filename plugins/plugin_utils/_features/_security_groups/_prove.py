@@ -20,6 +20,7 @@ Service = tuple[str, int]
 """A protocol's name and a port."""
 
 PROTOCOLS = {_model.TCP: "tcp", _model.UDP: "udp"}
+NUMBERS = {name: number for number, name in PROTOCOLS.items()}
 _LAST = 65535
 
 
@@ -34,10 +35,45 @@ def prove(case: Case, leg: Leg) -> Iterator[Check]:
             address, source = other.address(version), leg.address(version)
             if address and source:
                 for protocol, port in _services(case.document, leg.nic, other.nic, version):
-                    number = next(key for key, name in PROTOCOLS.items() if name == protocol)
-                    passes = _expected.may_send(case.document, leg.nic, address, number, port)
-                    passes = passes and _expected.may_get(case.document, other.nic, source, number, port)
+                    passes = _passes(case.document, leg, other, version, NUMBERS[protocol], port)
                     yield connected(leg, address, (protocol, port), other.guest, passes)
+
+
+def _passes(document: Document, one: Leg, other: Leg, version: int, protocol: int = 0, port: int = 0) -> bool:
+    """Return whether one may begin something with the other, by default an echo request."""
+    address, source = other.address(version), one.address(version)
+    return (
+        address is not None
+        and _expected.may_send(document, one.nic, address, protocol, port)
+        and _expected.may_get(document, other.nic, source, protocol, port)
+    )
+
+
+def unproven(case: Case) -> Iterator[str]:
+    """Yield a line for each rule in use that no canary can try."""
+    document, canaries = case.document, [item for item in case.legs if item.namespace]
+    used = dict.fromkeys(name for nic in document.nics() for name in _model.of(document, nic) or ())
+    for group in (_model.groups(document)[name] for name in used if canaries):
+        members = [item for item in canaries if group.name in (_model.of(document, item.nic) or ())]
+        for rule in group.rules:
+            pairs = ((one, other) for one in members for other in canaries if other is not one)
+            if not any(_tries(document, rule, one, other) for one, other in pairs):
+                yield f"{rule.path or f'security group {group.name}'}: no canary can try this rule"
+
+
+def _tries(document: Document, rule: _model.Rule, member: Leg, other: Leg) -> bool:
+    """Return whether the rule lets the two begin something that is asked."""
+    if member.network.name != other.network.name:
+        return False
+    one, two = (member, other) if rule.direction == _model.EGRESS else (other, member)
+    services = [(NUMBERS[name], port) for name, port in _edges(rule)] or [(0, 0)]
+    return any(
+        _expected.allows(document, rule, member.network, address, *services[0])
+        and _passes(document, one, two, version, *services[0])
+        for version in rule.versions()
+        for address in (other.address(version),)
+        if address
+    )
 
 
 def _services(document: Document, one: Nic, other: Nic, version: int) -> list[Service]:

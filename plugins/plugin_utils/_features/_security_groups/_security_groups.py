@@ -75,6 +75,10 @@ class SecurityGroupsFeature(Feature):
         """See Feature."""
         yield from _prove.prove(case, leg)
 
+    def unproven(self, case: Case) -> Iterator[str]:
+        """See Feature."""
+        yield from _prove.unproven(case)
+
 
 def _server(network: Network) -> _tables.Server:
     """Return the DHCP server of a network, which is beside its router if it has one."""

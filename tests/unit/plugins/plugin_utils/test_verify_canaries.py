@@ -14,6 +14,10 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import com
 
 WEB = {"direction": "ingress", "protocol": "tcp", "ports": ["80", "8000-8010"], "remote_group": "web"}
 GROUPS = {"fabric_security_groups": [{"name": "web", "rules": [{"direction": "egress"}, WEB]}]}
+GROUP_RULES = [
+    {"direction": "ingress", "protocol": "icmp", "icmp_type": 8},
+    {"direction": "ingress", "protocol": "icmp", "icmp_type": 13},
+]
 FILTERED = changed(sample(), {**GROUPS, **{f"fabric_guests[{index}].security_groups": ["web"] for index in (0, 1)}})
 
 
@@ -96,6 +100,14 @@ def test_what_nobody_tried_is_told() -> None:
     fleet.options = {}
     assert fleet.run()["unproven"] == [
         "network blue: what it reaches outside: set verify_upstream to an address there",
+    ]
+
+
+def test_rules_that_nobody_can_try_are_told() -> None:
+    rules = [WEB, {**WEB, "protocol": "sctp"}, {"direction": "ingress", "remote_cidr": "192.0.2.0/24"}, *GROUP_RULES]
+    fleet = Fleet(changed(FILTERED, {"fabric_security_groups[0].rules": [{"direction": "egress"}, *rules]}))
+    assert [line for line in fleet.run()["unproven"] if "rules" in line] == [
+        f"fabric_security_groups[0].rules[{index}]: no canary can try this rule" for index in (2, 3, 5)
     ]
 
 
