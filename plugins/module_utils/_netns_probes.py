@@ -25,6 +25,8 @@ Probe = Mapping[str, Any]
 KINDS = ("command", "connect", "arp", "dhcp")
 SECONDS = 2.0
 """How long an answer may take."""
+DHCP_SECONDS = 5.0
+"""The same of a DHCP server, which first asks for up to three seconds whether somebody has the address."""
 TRIES = 3
 _FORMS: dict[str, Callable[[Any], Any]] = {
     "protocol": str,
@@ -106,8 +108,8 @@ def who_has(interface: str, address: str, source: str, mac: str) -> list[str]:
     found = set()
     for received in _heard(interface, _ETH_P_ARP, frame):
         if len(received) >= 14 + _ARP.size:
-            operation, sender, its, _target, meant = _ARP.unpack_from(received, 14)[4:]
-            if operation == 2 and its == wanted and meant == claimed:
+            operation, sender, its, *meant = _ARP.unpack_from(received, 14)[4:]
+            if operation == 2 and its == wanted and meant == [asker, claimed]:
                 found.add(sender.hex(":"))
     return sorted(found)
 
@@ -121,7 +123,8 @@ def dhcp_servers(interface: str, mac: str) -> list[str]:
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
     header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
     found: set[str] = set()
-    for received in _heard(interface, _ETH_P_IP, _ALL + own + struct.pack("!H", _ETH_P_IP) + header + datagram):
+    frame = _ALL + own + struct.pack("!H", _ETH_P_IP) + header + datagram
+    for received in _heard(interface, _ETH_P_IP, frame, DHCP_SECONDS):
         found.update(_offer(received, number))
     return sorted(found)
 
@@ -148,7 +151,7 @@ def _checksum(header: bytes) -> int:
     return total ^ 0xFFFF
 
 
-def _heard(interface: str, protocol: int, frame: bytes) -> Iterator[bytes]:
+def _heard(interface: str, protocol: int, frame: bytes, seconds: float = SECONDS) -> Iterator[bytes]:
     """Send a frame several times, and yield what comes in meanwhile, to whomever it is."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol)) as wire:
         wire.bind((interface, protocol))
@@ -156,7 +159,7 @@ def _heard(interface: str, protocol: int, frame: bytes) -> Iterator[bytes]:
         wire.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, everything)
         for _try in range(TRIES):
             wire.send(frame)
-            until = time.monotonic() + SECONDS / TRIES
+            until = time.monotonic() + seconds / TRIES
             while time.monotonic() < until:
                 if select.select([wire], [], [], max(0.0, until - time.monotonic()))[0]:
                     received, place = wire.recvfrom(65535)

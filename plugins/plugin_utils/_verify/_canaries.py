@@ -21,6 +21,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._addresse
     AddressRange,
     Interface,
     Subnet,
+    key,
 )
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._document import Document
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._engines._ovs import _layout, _names
@@ -29,6 +30,9 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._dhcp._mo
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._guests._model import Nic
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._networks._model import Network
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security import _model as _port_security
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._port_security._port_security import (
+    interface_address,
+)
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._security_groups import _model as _groups
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._nodes._state import NodeState
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._plan._plan import Plan, Resource
@@ -76,7 +80,7 @@ def declared(
     found = []
     for sort, node in _places(document, nodes, silent):
         addresses = free[sort.network].take()
-        if addresses:
+        if addresses is not None:
             found.append({**_said(sort), **addresses, "node": node, "name": next(names)})
     return found
 
@@ -127,12 +131,19 @@ class _Free:
         taken.update(str(item) for item in (*gateways, server(network, 4), server(network, 6)) if item)
         # On a physical segment others have addresses, too, and nobody here knows which.
         subnets = [subnet for subnet, _gateway in network.subnets() if network.mode != "bridged"]
-        self._queues = {subnet.version: _unused(network, subnet, taken) for subnet in subnets}
+        self._any = bool(subnets)
+        self._queues = {
+            subnet.version: _unused(network, subnet, taken)
+            for subnet in subnets
+            if subnet.version == 4 or ranges(network, 6)  # Else it makes itself one, see ``addresses``.
+        }
 
-    def take(self) -> dict[str, str]:
-        """Return an address of each version that is free, none where the network has no such one."""
-        found = {version: next(queue, None) for version, queue in self._queues.items()}
-        return {"address" if version == 4 else "address6": str(item) for version, item in found.items() if item}
+    def take(self) -> Optional[dict[str, str]]:
+        """Return an address of each version that is free and to be given; None where there is to be one and is none."""
+        found = {key("address", version): next(queue, None) for version, queue in self._queues.items()}
+        if None in found.values() or not self._any:
+            return None
+        return {name: str(address) for name, address in found.items()}
 
 
 def _unused(network: Network, subnet: Subnet, taken: set[str]) -> Iterator[Address]:
@@ -177,7 +188,7 @@ def _inside(plan: Plan, name: str, port: str, nic: Nic, mtus: Mapping[str, int])
     inside.veth((port, INTERFACE), mtus.get(nic.network) or None, nic.mac)
     inside.interface(INTERFACE, [str(item) for item in addresses(nic, network)] if network else [])
     for _subnet, gateway in network.subnets() if network else ():
-        if gateway and network and network.router and any(item.version == gateway.version for item in nic.addresses()):
+        if gateway and network and network.router and (gateway.version == 6 or nic.address):
             default = "default" if gateway.version == 4 else "default6"
             inside.route(default, str(gateway), INTERFACE)
 
@@ -191,10 +202,14 @@ def _match(flow: str) -> str:
 
 
 def addresses(nic: Nic, network: Network) -> tuple[Interface, ...]:
-    """Return the addresses of a canary with their prefix lengths."""
+    """Return the addresses of a canary with their prefix lengths; of IPv6 what it makes itself if it has no other."""
+    found: list[Address] = list(nic.addresses())
+    if network.cidr6 and nic.address6 is None and network.mode != "bridged":
+        found.append(interface_address(network.cidr6, nic.mac))
+    subnets = [subnet for subnet, _gateway in network.subnets()]
     return tuple(
         ip_interface(f"{address}/{subnet.prefixlen}")
-        for address in nic.addresses()
-        for subnet, _gateway in network.subnets()
+        for address in found
+        for subnet in subnets
         if subnet.version == address.version
     )
