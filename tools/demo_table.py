@@ -18,15 +18,15 @@ def reached(checks: list[dict[str, Any]]) -> str:
 
 
 def rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the table's rows, one a guest, in the order of nodes."""
-    guests = sorted(report["guests"], key=lambda guest: (guest["node"], guest["guest"]))
+    """Return the table's rows, one a guest, in the order of nodes, and then those of canaries."""
+    guests = sorted(report["guests"], key=lambda guest: (guest["canary"], guest["node"], guest["guest"]))
     return [
         (
             guest["node"],
             guest["network"],
             guest["guest"],
             guest.get("address") or "none",
-            "yes" if guest["lease"] else "NO",
+            "yes" if guest["lease"] else "-" if guest["canary"] else "NO",
             reached(guest["checks"]),
         )
         for guest in guests
@@ -40,7 +40,10 @@ def main() -> int:
     widths = [max(len(row[column]) for row in table) for column in range(len(HEADER))]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    good = all(guest["lease"] and all(check["ok"] for check in guest["checks"]) for guest in report["guests"])
+    good = all(
+        (guest["lease"] or guest["canary"]) and all(check["ok"] for check in guest["checks"])
+        for guest in report["guests"]
+    )
     return 0 if good and report["guests"] else 1
 
 

@@ -21,7 +21,17 @@ _LIBRARIES = ("pyroute2", "ovsdbapp", "ovs")
 _LEFT_OUT = {
     f"{_PACKAGE}.{name}"
     for name in (
-        *("_apply", "_guest_agent", "_look", "_module", "_node_facts", "_preflight", "_reservations", "_sent"),
+        *(
+            "_apply",
+            "_guest_agent",
+            "_look",
+            "_module",
+            "_netns_probes",
+            "_node_facts",
+            "_preflight",
+            "_reservations",
+            "_sent",
+        ),
         "_wanted",
     )
 }

@@ -52,7 +52,7 @@ def fabric(lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def verify(fabric: Lab, tmp_path: Path) -> Callable[..., tuple[list[str], dict[str, Any]]]:
-    """Return a function that runs the playbook verify and returns the lines of its failure and its report by guest.
+    """Return a function that runs the playbook verify and returns the lines of its failure and its report by name.
 
     Of a guest with several interfaces the report is that of the last.
     """
@@ -61,8 +61,9 @@ def verify(fabric: Lab, tmp_path: Path) -> Callable[..., tuple[list[str], dict[s
         result = run(fabric, "verify", verify_report=str(tmp_path / REPORT), **variables)
         assert not result.changed
         report = json.loads((tmp_path / REPORT).read_text())
-        assert bool(report["failures"]) == bool(result.returncode), result.output
-        return report["failures"], {guest["guest"]: guest for guest in report["guests"]}
+        wrong = report["failures"] + report["unproven"]
+        assert bool(wrong) == bool(result.returncode), result.output
+        return wrong, {guest["guest"]: guest for guest in report["guests"]}
 
     return verified
 
@@ -84,6 +85,10 @@ def test_guests_prove_the_document(verify: Callable[..., tuple[list[str], dict[s
     assert {name: (guest["address"], guest["lease"]) for name, guest in guests.items()} == {
         "vm1": ("10.0.10.11", True),
         "vm2": ("10.0.10.12", True),
+        "canary1": ("10.0.10.253", False),
+    }
+    assert {"DHCP server", "address of vm2", "not vm1 by another MAC address"} <= {
+        check["what"] for check in guests["canary1"]["checks"] if check["ok"]
     }
     expected = {"gateway", "vm2", "vm2 with 1446 bytes", "upstream", "HTTP as 203.0.113.10", "MTU 1446"}
     expected |= {"router 10.0.10.254", "not from upstream", "name vm2"}
