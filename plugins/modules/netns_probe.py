@@ -89,6 +89,8 @@ options:
             description: The MAC address that asks for a lease.
             type: str
             required: true
+requirements:
+  - root on the node
 seealso:
   - module: netvirt.fabric.guest_agent
 author:

@@ -19,6 +19,7 @@ GUEST = {
     "guest": "vm1",
     "address": "10.0.10.11",
     "lease": True,
+    "canary": False,
     "checks": [{"target": "10.0.10.254", "what": "gateway", "ok": True}],
 }
 
