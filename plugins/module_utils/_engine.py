@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import enum
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,9 @@ from ansible_collections.netvirt.fabric.plugins.module_utils import (
     _carrier,
     _errors,
     _options,
+    _order,
     _ownership,
+    _references,
     _values,
 )
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -32,39 +33,8 @@ VERIFY_SECONDS = 5.0
 """How long the node may take to show what was applied: a device appears to OVS, a daemon binds its sockets."""
 
 
-class Stage(enum.IntEnum):
-    """The order of an apply: what is removed goes from the services down, what is made goes from the links up.
-
-    Packet filters and translations are tightened before anything else changes, and loosened or removed when all of it
-    has changed. So nothing passes in between that neither the old state nor the new one allows, and nothing is
-    forwarded where their load fails.
-
-    All of OVSDB is in the middle: a transaction that removes ports, then one for all else. A bridge that goes with it
-    may have the addresses that its port is to have, so that those that are only added come before it, where they can.
-    What the node keeps for its next boot is written before any of it. Marks of other owners are replaced at the end.
-    """
-
-    KEEP = 0
-    STOP_SERVICE = 1
-    NAMESPACE = 2
-    TIGHTEN = 3
-    DROP_FLOW = 4
-    DROP_ADDRESS = 5
-    DROP_LINK = 6
-    DROP_NAMESPACE = 7
-    BRIDGE = 8
-    LINK = 9
-    BOND = 10
-    VLAN = 11
-    TAKE_ADDRESS = 12
-    OVSDB = 13
-    INTERFACE = 14
-    ADDRESS = 15
-    ROUTE = 16
-    FLOW = 17
-    LOOSEN = 18
-    SERVICE = 19
-    ADOPT = 20
+Stage = _order.Stage
+Turn = _order.Turn
 
 
 @dataclass(frozen=True)
@@ -87,7 +57,7 @@ class Kind(abc.ABC):
 
     name: ClassVar[str]
     options: ClassVar[Mapping[str, _options.Option]]
-    rank: ClassVar[Stage]  # kinds of a lower rank are planned first
+    turn: ClassVar[Turn]
 
     def label(self, want: Spec) -> str:
         """Return what messages and results call the object."""
@@ -96,6 +66,14 @@ class Kind(abc.ABC):
     def check(self, want: Spec) -> None:
         """Raise InvalidValue for options that contradict one another; the node is not looked at."""
         return
+
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """Return what objects of other kinds may need of this one, each with the options that describe it."""
+        return ()
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Return what a present object needs: it must be on the node, or made by the same run."""
+        return [_references.namespace(want["namespace"])] if want.get("namespace") else []
 
     @abc.abstractmethod
     def observe(self, node: Node, want: Spec) -> Optional[Spec]:
@@ -270,11 +248,11 @@ def converge(node: Node, resources: Sequence[Resource], check: bool, purge: Iter
     """
     node.require_root()
     _refuse_duplicates(resources)
-    node.declare({item.identity: item.want for item in resources})
+    node.declare(resources)
     with contextlib.nullcontext() if check else node.lock():
         resources = [*resources, *_purged(node, resources, purge)]
         predicted = False
-        ordered = sorted(resources, key=lambda item: item.kind.rank)
+        ordered = sorted(resources, key=lambda item: item.kind.turn)
         unseen = {id(item) for item in ordered if not _observe(node, item)}
         for item in ordered:
             _plan(node, item, predicted, id(item) in unseen)
@@ -308,7 +286,7 @@ def _purged(node: Node, declared: Sequence[Resource], kinds: Iterable[Kind]) -> 
         found = [resource(kind, options) for owner in owners for options in kind.owned(node, owner)]
         result.extend(item for item in found if item.identity not in known)
     if result:
-        node.declare({item.identity: item.want for item in (*declared, *result)})
+        node.declare([*declared, *result])
     for item in result:
         foreign_parts = ", ".join(sorted(item.kind.foreign_parts(node, item.want)))
         if foreign_parts:
@@ -343,7 +321,7 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
         if unseen:
             item.have = have
         other = _ownership.another(node, item.kind.owner_of(node, item.want) if have is not None else "")
-        item.desired = None if item.absent else item.kind.desired(node, have, item.want)
+        item.desired = None if item.absent else _desired(node, item, have)
         if other and not node.takes(other) and item.differs(have):
             if not node.unattended:
                 raise _errors.Conflict("it would be changed")
@@ -366,6 +344,12 @@ def _plan(node: Node, item: Resource, predicted: bool, unseen: bool) -> None:
     for operation in item.operations:
         if operation.predict is not None:
             operation.predict()
+
+
+def _desired(node: Node, item: Resource, have: Optional[Spec]) -> Spec:
+    for reference in item.kind.requires(item.want):
+        _references.require(node, reference)
+    return item.kind.desired(node, have, item.want)
 
 
 def _report(item: Resource, operation: Operation) -> dict[str, Any]:

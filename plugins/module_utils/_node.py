@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, TextIO
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links._netlink import Netlink
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._openflow import Openflow
     from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch._ovsdb import Ovsdb
+    from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Resource
+    from ansible_collections.netvirt.fabric.plugins.module_utils._references import Reference, Sort
 
 RUN_DIRECTORY = "/run/netvirt"
 PENDING = f"{RUN_DIRECTORY}/uplink.json"
@@ -78,7 +80,9 @@ class Node:
     def __init__(self, settings: Settings, unattended: bool = False) -> None:
         self.settings = settings
         self.unattended = unattended  # a rebuild, which leaves alone what another owner has taken over
-        self._declared: Mapping[tuple[Any, ...], Spec] = {}
+        self._declared: dict[tuple[Any, ...], Spec] = {}
+        self._coming: dict[Reference, list[Spec]] = {}
+        self._going: set[Reference] = set()
         self._locked = False
         self.unconfirmed = ""  # token of a move made by this run that waits for its confirmation
 
@@ -153,12 +157,36 @@ class Node:
         """Tell whether a mark is this run's, or one that it takes over."""
         return owner == self.settings.owner or self.takes(owner)
 
-    def declare(self, declared: Mapping[tuple[Any, ...], Spec]) -> None:
-        """Remember what the run declares, by identity, for kinds that need one another."""
-        self._declared = declared
+    def declare(self, resources: Sequence[Resource]) -> None:
+        """Remember what the run declares, for kinds that need one another."""
+        self._declared = {item.identity: item.want for item in resources}
+        self._coming, self._going = {}, set()
+        for item in resources:
+            for reference, options in item.kind.provides(item.want):
+                if item.absent:
+                    self._going.add(reference)
+                else:
+                    self._coming.setdefault(reference, []).append(options)
+
+    def coming(self, reference: Reference) -> list[Spec]:
+        """Return what objects that this run makes say of a thing that they provide; nothing: none provides it."""
+        return self._coming.get(reference, [])
+
+    def all_coming(self, sort: Sort) -> Iterable[tuple[Reference, Spec]]:
+        """Return everything of a sort that objects of this run provide."""
+        for reference, found in self._coming.items():
+            if reference.sort is sort:
+                yield from ((reference, options) for options in found)
+
+    def going(self, reference: Reference) -> bool:
+        """Tell whether this run removes an object that provides a thing; another one may provide it anew."""
+        return reference in self._going
 
     def declared(self, *identity: Any) -> Optional[Spec]:
-        """Return the options of an object that this run makes, e.g. ``declared("ovs_bridge", "br-int")``, or None."""
+        """Return the options of an object that this run makes, e.g. ``declared("ovs_bridge", "br-int")``, or None.
+
+        A kind asks so for objects of its own. For those of other kinds there is ``coming``.
+        """
         spec = self._declared.get(identity)
         return spec if spec is not None and spec["state"] == "present" else None
 

@@ -120,7 +120,7 @@ def test_port_that_somebody_else_made(nic: None) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "nvtnone"}, "there is no such interface"),
+        ({"name": "nvtnone"}, "interface nvtnone does not exist; declare it with veth_pair, linux_bridge, "),
         ({"name": "lo"}, "lo cannot be a port of a bridge"),
         ({"bridge": NIC}, "bridge must be another interface than nvtnic itself"),
         ({"bridge": "nvtother"}, "bridge nvtother does not exist; declare it with ovs_bridge or linux_bridge"),

@@ -116,7 +116,7 @@ def test_wrong_values_change_nothing(options: dict[str, Any], message: str) -> N
     ("options", "message"),
     [
         ({"namespace": "nvtnone"}, "declare it with netns_router"),
-        ({"interface": "nvtnone"}, "interface nvtnone does not exist in namespace nvtds; declare it with veth_pair"),
+        ({"interface": "nvtnone"}, "interface nvtnone does not exist in namespace nvtds; declare it with veth_pair, "),
         ({"tftp_root": "/srv/nvtnone"}, "/srv/nvtnone does not exist"),
     ],
 )

@@ -236,11 +236,11 @@ def test_absent_removes_addresses_and_our_routes_and_leaves_the_interface() -> N
 
 
 def test_interface_that_does_not_exist() -> None:
-    text = "there is no such interface; declare it with veth_pair, ovs_bridge or ovs_port_vlan"
-    refused(Conflict, f"ip_interface nvt9: {text}", {"ip_interface": {"name": "nvt9"}})
+    makers = "declare it with veth_pair, linux_bridge, link_bond, link_vlan, ovs_bridge or ovs_port_vlan"
+    refused(Conflict, f"ip_interface nvt9: interface nvt9 does not exist; {makers}", {"ip_interface": {"name": "nvt9"}})
     refused(
         Conflict,
-        f"ip_interface nvt9 in namespace nvtb: {text}",
+        f"ip_interface nvt9 in namespace nvtb: interface nvt9 does not exist in namespace nvtb; {makers}",
         {"ip_interface": {"name": "nvt9", "namespace": "nvtb"}},
     )
     missing = {"ip_interface": {"name": "nvt9", "namespace": "nvtnone"}}
@@ -254,7 +254,7 @@ def test_interface_that_the_same_run_makes_or_removes() -> None:
         {"ip_interface": {"name": "nvt8", "namespace": "nvtb", "addresses": ["10.8.0.1/24"]}},
     )
     converges(*ends, {"veth_pair": pair})
-    refused(Conflict, "there is no such interface", *ends, {"veth_pair": {**pair, "state": "absent"}})
+    refused(Conflict, "is removed in the same run", *ends, {"veth_pair": {**pair, "state": "absent"}})
     gone = [{"ip_interface": {**end["ip_interface"], "state": "absent"}} for end in ends]
     assert actions(converges(*gone, {"veth_pair": {**pair, "state": "absent"}})) == ["delete"]
 

@@ -285,7 +285,9 @@ def test_members_that_are_elsewhere_or_bonds() -> None:
 
 
 def test_what_cannot_be() -> None:
-    refused(Conflict, "member nvtno does not exist; make it first, or correct the name", bond("nvtp1", "nvtno"))
+    refused(
+        Conflict, "interface nvtno does not exist; declare it with veth_pair, linux_bridge, ", bond("nvtp1", "nvtno")
+    )
     ip("address", "add", "10.9.0.1/24", "dev", "nvtp1")
     refused(Conflict, "member nvtp1 has the address 10.9.0.1/24, which nobody could reach there", bond("nvtp1"))
     ip("link", "add", "nvtbr", "address", "02:00:00:00:00:08", "type", "bridge")  # or udev gives it another one soon

@@ -220,14 +220,14 @@ def test_a_vlan_that_is_there_under_another_name() -> None:
 
 
 def test_what_cannot_be() -> None:
-    refused(Conflict, "parent nvtno does not exist; make it first, or correct the name", vlan(parent="nvtno"))
+    refused(Conflict, "interface nvtno does not exist; declare it with veth_pair, linux_bridge, ", vlan(parent="nvtno"))
     refused(InvalidValue, "parent lo has no VLANs", vlan(parent="lo"))
     refused(InvalidValue, "mtu 1501 is more than that of the parent nvtp, 1500", vlan(mtu=1501))
     refused(Conflict, "is no VLAN interface but of kind veth; rename or remove it", vlan(name="nvtq"))
     refused(InvalidValue, "parent and vlan must be given to make it", {"link_vlan": {"name": "nvtp.10"}})
     refused(Conflict, "namespace nvtno does not exist; declare it with netns_router", vlan(namespace="nvtno"))
     gone = {"veth_pair": {"name": "nvtp", "state": "absent"}}
-    refused(Conflict, "parent nvtp is declared absent in the same run", vlan(), gone)
+    refused(Conflict, "interface nvtp is removed in the same run; declare it with ", vlan(), gone)
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ def test_what_cannot_work_is_refused_before_anything_is_changed() -> None:
         "the kernel has no parameter net.ipv4.conf.all.arp_ignroe",
         router(sysctls={"net.ipv4.conf.all.arp_ignroe": 1}),
     )
-    refused(Conflict, "there is no interface nvt1, neither in the namespace", router(interfaces=[leg("nvt1")]))
+    refused(Conflict, "interface nvt1 does not exist; declare it with veth_pair, ", router(interfaces=[leg("nvt1")]))
     legs = [leg("nvt1", "10.9.1.1/24")]
     bad = [{"destination": "default", "via": "10.9.2.1"}]
     refused(InvalidValue, "the gateway 10.9.2.1 of 0.0.0.0/0 is not on-link",

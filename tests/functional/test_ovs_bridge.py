@@ -146,9 +146,12 @@ def test_a_fake_bridge_goes_while_ports_are_made_on_its_parent(bridge: Object) -
 
 def test_real_and_fake_do_not_turn_into_one_another(bridge: Object) -> None:
     bridge.present(**REAL)
-    with pytest.raises(Conflict, match="real bridge and cannot become a fake bridge under other"):
-        bridge.plan(parent="other", vlan=3)
-    with pytest.raises(Conflict, match="parent nvtnone does not exist"):
+    with pytest.raises(Conflict, match="real bridge and cannot become a fake bridge under nvtother"):
+        apply(
+            [{"ovs_bridge": {"name": "nvtother"}}, {"ovs_bridge": {"name": "nvtbr", "parent": "nvtother", "vlan": 3}}],
+            True,
+        )
+    with pytest.raises(Conflict, match="bridge nvtnone does not exist; declare it with ovs_bridge"):
         Object("ovs_bridge", name="nvtfake").plan(parent="nvtnone", vlan=3)
 
 

@@ -231,7 +231,7 @@ def test_members_of_a_bond_change_in_place(port: Object) -> None:
 def test_a_missing_device_is_an_error_unless_it_may_come_later(port: Object) -> None:
     for options in ({"tag": 10}, {"interfaces": [{"name": "nvtp"}, {"name": "nvtq", "type": "internal"}]}):
         for check in (True, False):
-            with pytest.raises(Conflict, match="the node has no device nvtp; make it first, correct the name, or set"):
+            with pytest.raises(Conflict, match=r"interface nvtp does not exist; .* or set device_required: false if"):
                 apply([{"ovs_port_vlan": {"name": "nvtp", "bridge": "nvtbr", **options}}], check)
     assert output("ovs-vsctl", "list-ports", "nvtbr") == ""
     assert port.present(**LATER, tag=10)["tag"] == 10

@@ -329,9 +329,9 @@ def test_wrong_values(options: Spec, text: str) -> None:
 
 def test_missing_namespace_and_bridge() -> None:
     refused(Conflict, "namespace nvtno does not exist; declare it with netns_router", pair({"namespace": "nvtno"}))
-    refused(Conflict, "master nvtbr does not exist; declare it with linux_bridge", pair(master="nvtbr"))
+    refused(Conflict, "Linux bridge nvtbr does not exist; declare it with linux_bridge", pair(master="nvtbr"))
     ip("link", "add", "nvtd", "type", "veth", "peer", "name", "nvte")
     refused(Conflict, "master nvtd is no Linux bridge", pair(master="nvtd"))
     gone = {"netns_router": {"name": "nvtb", "state": "absent"}}
-    refused(Conflict, "namespace nvtb is declared absent in the same run", pair(), gone)
+    refused(Conflict, "namespace nvtb is removed in the same run; declare it with netns_router", pair(), gone)
     assert "nvtb" in namespaces()

@@ -92,7 +92,7 @@ def vanished(namespace: Optional[str]) -> bool:
 def opened(namespace: Optional[str]) -> Iterator[int]:
     """Give a descriptor of the namespace; raises Conflict when there is none."""
     if not exists(namespace):
-        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
+        raise _errors.Conflict(f"namespace {namespace} does not exist")
     handle = os.open(path_of(namespace) if namespace else _OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield handle

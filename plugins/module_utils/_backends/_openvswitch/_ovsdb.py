@@ -148,7 +148,7 @@ class Ovsdb:
     def watch(self, table: str, columns: Iterable[str]) -> None:
         """Read these columns, too, and the tables they refer to. What was read without them is forgotten.
 
-        Kinds that need it have a low rank, so that their columns are known before the others look.
+        Kinds that need it are planned first (Turn.COLUMNS), so that their columns are known before the others look.
         """
         wanted = {table: {*columns, *({"name"} & self.tables[table].keys())}}
         for column in wanted[table].copy():

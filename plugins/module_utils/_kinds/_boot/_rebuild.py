@@ -38,7 +38,7 @@ class Rebuild(_engine.Kind):
     """The object is one owner's list. Files that are not what it renders to are findings, and so is a failed unit."""
 
     name = "rebuild"
-    rank = _engine.Stage.KEEP
+    turn = _engine.Turn.BOOT
     options = {
         "name": _options.Option(required=True, canonical=values.object_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,

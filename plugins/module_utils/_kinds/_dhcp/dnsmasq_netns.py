@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._dhcp import _dnsmasq, _leases
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files, _systemd
@@ -49,7 +49,7 @@ class DnsmasqNetns(_engine.Kind):
     """See plugins/modules/dnsmasq_netns.py for the meaning of the options."""
 
     name = "dnsmasq_netns"
-    rank = _engine.Stage.SERVICE
+    turn = _engine.Turn.SERVICE
     options = {
         "name": _options.Option(required=True, canonical=values.word, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -142,12 +142,7 @@ class DnsmasqNetns(_engine.Kind):
             if option not in result:
                 raise _errors.InvalidValue(f"{option} is required")
         namespace, interface = result["namespace"], result["interface"]
-        if not node.netlink.namespace_exists(namespace):
-            raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
-        if node.netlink.link(namespace, interface) is None:
-            raise _errors.Conflict(
-                f"interface {interface} does not exist in namespace {namespace}; declare it with veth_pair"
-            )
+        _references.require(node, _references.interface(namespace, interface))  # be they asked for or not
         try:
             former = (have or {}).get("ranges", [])
             result["ranges"] = checks.with_prefixes(result["ranges"], former, _cidrs(node, namespace, interface))
@@ -301,9 +296,6 @@ def _delete(node: Node, name: str) -> None:
 def _cidrs(node: Node, namespace: str, interface: str) -> list[str]:
     """Return the interface's addresses, and those that this run gives it."""
     cidrs = [address.cidr for address in node.netlink.addresses(namespace, interface)]
-    router = node.declared("netns_router", namespace) or {}
-    declared = [*(router.get("interfaces") or []), node.declared("ip_interface", interface, namespace) or {}]
-    for item in declared:
-        if item.get("name") == interface:
-            cidrs.extend(item.get("addresses") or [])
+    for item in node.coming(_references.settings(namespace, interface)):
+        cidrs.extend(item["addresses"] or [])
     return sorted(set(cidrs))

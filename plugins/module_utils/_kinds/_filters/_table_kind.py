@@ -38,11 +38,6 @@ class TableKind(_engine.Kind):
                 )
         return found
 
-    def require_namespace(self, node: Node, want: Spec) -> None:
-        """Raise Conflict where the namespace neither is there nor will be."""
-        if not node.netlink.namespace_exists(want["namespace"]):
-            raise _errors.Conflict("the namespace does not exist; declare it with netns_router")
-
     def owner_to_write(self, node: Node, present: Mapping[str, Optional[list[_nft.Item]]]) -> str:
         """Return the owner that tables are loaded with: the one that they have, else this run's."""
         owners = (own_table.owner(items or []) for items in present.values())

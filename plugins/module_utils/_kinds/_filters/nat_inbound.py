@@ -57,7 +57,7 @@ class NatInbound(TableKind):
     name = "nat_inbound"
     families = (inbound_table.FAMILY,)
     prefix = inbound_table.PREFIX
-    rank = _engine.Stage.LOOSEN
+    turn = _engine.Turn.FILTER
     options = {
         "name": _options.Option(default="inbound", canonical=values.word, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -98,7 +98,6 @@ class NatInbound(TableKind):
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """An address is a floating IP or has forwarded ports; both would be two answers to one question."""
         node.nft.require()
-        self.require_namespace(node, want)
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}
         if not result["out_interface"]:
             raise _errors.InvalidValue("out_interface is required, to tell what comes from outside")

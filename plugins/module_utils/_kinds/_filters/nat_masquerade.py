@@ -37,7 +37,7 @@ class NatMasquerade(TableKind):
     name = "nat_masquerade"
     families = (nat_table.FAMILY,)
     prefix = nat_table.PREFIX
-    rank = _engine.Stage.LOOSEN
+    turn = _engine.Turn.FILTER
     options = {
         "name": _options.Option(default="nat", canonical=values.word, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -64,7 +64,6 @@ class NatMasquerade(TableKind):
         Of to_source counts what the sources can be translated to: no IPv6 address for IPv4 sources.
         """
         node.nft.require()
-        self.require_namespace(node, want)
         if have is None and want["sources"] is None:
             raise _errors.InvalidValue("sources is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}

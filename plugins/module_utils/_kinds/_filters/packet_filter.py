@@ -61,7 +61,7 @@ class PacketFilter(TableKind):
     name = "packet_filter"
     families = drop_table.FAMILIES
     prefix = drop_table.PREFIX
-    rank = _engine.Stage.LOOSEN
+    turn = _engine.Turn.FILTER
     options = {
         "name": _options.Option(default="filter", canonical=values.word, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -126,7 +126,6 @@ class PacketFilter(TableKind):
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """The interfaces need not be there: a filter waits for them."""
-        self.require_namespace(node, want)
         if have is None and all(want[option] is None for option in _NEW):
             raise _errors.InvalidValue("one of isolated_interfaces, blocked, tunnel_endpoints and ports is required")
         result = {**super().desired(node, have or {**_NEW, "namespace": want["namespace"]}, want), "edits": []}

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._guests import _disks, _qemu
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _accounts, _files, _systemd
@@ -33,7 +33,7 @@ class KvmGuest(_engine.Kind):
     """See plugins/modules/kvm_guest.py for the meaning of the options."""
 
     name = "kvm_guest"
-    rank = _engine.Stage.SERVICE
+    turn = _engine.Turn.SERVICE
     options = {
         "name": _options.Option(required=True, canonical=values.guest_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -85,6 +85,11 @@ class KvmGuest(_engine.Kind):
             return {}
         told = {option: value for option, value in told.items() if option not in ("state", "allow_restart")}
         return told if told["name"] == name and None not in told.values() else {}
+
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """Its taps."""
+        for item in want["interfaces"] or ():
+            yield _references.tap(item["tap"]), item
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the options as they will be, of a guest that must not restart those that it has."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
@@ -37,13 +37,8 @@ def is_used(node: Node, name: str) -> bool:
 
 def is_declared(node: Node, name: str) -> bool:
     """Tell whether this run wants IPv6, or an IPv6 address, on the device."""
-    pairs = node.declarations("veth_pair")
-    wanted = [*pairs, *(pair["peer"] for pair in pairs), *node.declarations("ip_interface")]
-    return any(
-        (spec["name"], spec["namespace"]) == (name, None)
-        and (spec["ipv6"] or any(":" in address for address in spec.get("addresses") or ()))
-        for spec in wanted
-    )
+    wanted = [*node.coming(_references.interface(None, name)), *node.coming(_references.settings(None, name))]
+    return any(item.get("ipv6") or any(":" in address for address in item.get("addresses") or ()) for item in wanted)
 
 
 def switching(node: Node, name: str, on: bool) -> Iterable[_engine.Operation]:

@@ -39,11 +39,6 @@ OPTIONS = {
 }
 
 
-def declared_by_ovs(node: Node, name: str) -> bool:
-    """Tell whether this run makes an Open vSwitch bridge or port whose own interface has that name."""
-    return node.declared("ovs_bridge", name) is not None or node.declared("ovs_port_vlan", name) is not None
-
-
 def addresses(
     node: Node, namespace: Optional[str], name: str, listed: Iterable[str] = ()
 ) -> list[_netlink_model.Address]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces, _netlink_model
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
@@ -28,7 +28,6 @@ COMMON = {
     "up": _options.Option(type="bool"),
 }
 _TITLES = {"bridge": "Linux bridge", "bond": "bond", "vlan": "VLAN interface"}
-_MAKERS = ("linux_bridge", "link_bond", "link_vlan", "veth_pair")
 _DEPTH = 8  # links on top of one another that are followed in search of a loop
 
 
@@ -63,45 +62,15 @@ def common(node: Node, want: Spec, link: _netlink_model.Link) -> Spec:
     }
 
 
-def require_namespace(node: Node, namespace: Optional[str]) -> None:
-    """Raise Conflict for a namespace that neither exists nor is made by this run."""
-    if namespace is None:
-        return
-    if node.removed("netns_router", namespace):
-        raise _errors.Conflict(f"namespace {namespace} is declared absent in the same run")
-    if node.declared("netns_router", namespace) is None and not node.netlink.namespace_exists(namespace):
-        raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
-
-
-def coming(node: Node, namespace: Optional[str], name: str) -> bool:
-    """Tell whether this run makes a link of that name."""
-    return made(node, namespace, name) or (namespace is None and _leg.declared_by_ovs(node, name))
-
-
-def made(node: Node, namespace: Optional[str], name: str) -> bool:
-    """Tell whether a link of that name is made by a kind that makes links of the kernel."""
-    if any(node.declared(kind, name, namespace) is not None for kind in _MAKERS):
-        return True
-    peers = (pair["peer"] for pair in node.declarations("veth_pair"))
-    return any((peer["namespace"], peer["name"]) == (namespace, name) for peer in peers)
-
-
-def require_link(node: Node, namespace: Optional[str], name: str, role: str) -> Optional[_netlink_model.Link]:
-    """Return a link that another is to be made of, None when this run makes it; raises Conflict without one."""
-    if any(node.removed(kind, name, namespace) for kind in _MAKERS):
-        raise _errors.Conflict(f"{role} {name} is declared absent in the same run")
-    link = node.netlink.link(namespace, name)
-    if link is None and not coming(node, namespace, name):
-        raise _errors.Conflict(
-            f"{role} {name} does not exist{_namespaces.where(namespace)}; make it first, or correct the name"
-        )
-    return link
+def provided(want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+    """Return the interface that a link is."""
+    yield _references.interface(want["namespace"], want["name"]), want
 
 
 def require_free(node: Node, want: Spec, name: str, role: str) -> None:
     """Raise Conflict for a link that cannot become a port or member of ``want``, or would take something with it."""
     namespace = want["namespace"]
-    link = require_link(node, namespace, name, role)
+    link = node.netlink.link(namespace, name)
     if link is None:
         return
     if link.upper or link.master:
@@ -133,8 +102,8 @@ def _is_on(node: Node, namespace: Optional[str], link: _netlink_model.Link, name
 
 def _remaining_addresses(node: Node, namespace: Optional[str], name: str) -> list[str]:
     """Return the addresses of an interface that this run does not take away."""
-    declared = node.declared("ip_interface", name, namespace)
-    if node.removed("ip_interface", name, namespace) or (declared and declared["addresses"] == []):
+    settings = _references.settings(namespace, name)
+    if node.going(settings) or any(declared["addresses"] == [] for declared in node.coming(settings)):
         return []
     return [address.cidr for address in _leg.addresses(node, namespace, name)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._routing import _routes
@@ -25,7 +25,7 @@ class IpInterface(_engine.Kind):
     """
 
     name = "ip_interface"
-    rank = _engine.Stage.ADDRESS
+    turn = _engine.Turn.SETTINGS
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -53,13 +53,17 @@ class IpInterface(_engine.Kind):
         going = {option: have[option] for option in ("addresses", "routes") if have[option]}
         return {"name": name, "namespace": namespace, **going} if going else None
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """The settings of an interface."""
+        yield _references.settings(want["namespace"], want["name"]), want
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """The interface."""
+        yield _references.interface(want["namespace"], want["name"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
-        """Refuse an interface that is not there and that this run does not make, and routes that cannot work."""
+        """Refuse routes that cannot work."""
         name, namespace = want["name"], want["namespace"]
-        if have is None and (namespace is not None or not _leg.declared_by_ovs(node, name)):
-            if not node.netlink.namespace_exists(namespace) and node.declared("netns_router", namespace) is None:
-                raise _errors.Conflict(f"namespace {namespace} does not exist; declare it with netns_router")
-            raise _errors.Conflict("there is no such interface; declare it with veth_pair, ovs_bridge or ovs_port_vlan")
         result = {"name": name, "namespace": namespace, **_leg.desired(have, want)}
         if want["routes"] is not None:
             result["routes"] = want["routes"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -49,7 +49,7 @@ class LinkBond(_engine.Kind):
     """See plugins/modules/link_bond.py for the meaning of the options."""
 
     name = "link_bond"
-    rank = _engine.Stage.BOND
+    turn = _engine.Turn.BOND
     options = {
         **_link.IDENTITY,
         "mode": _options.Option(choices=_MODES),
@@ -89,9 +89,17 @@ class LinkBond(_engine.Kind):
         have["primary"] = next((item.name for item in members if item.index == primary), "")
         return _fitting(have)
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """An interface."""
+        return _link.provided(want)
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Its members are other interfaces."""
+        yield from super().requires(want)
+        yield from (_references.interface(want["namespace"], member) for member in want["members"] or ())
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Raise an error for options that the mode does not have, and members that cannot join."""
-        _link.require_namespace(node, want["namespace"])
         own = {key: value for key, value in want.items() if value is not None and key != "state"}
         both: Spec = {"name": want["name"], "namespace": want["namespace"], **_link.base(have, _DEFAULTS), **own}
         if both["mode"] == _LACP:

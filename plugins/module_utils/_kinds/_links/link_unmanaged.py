@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._uplinks import _uplink_layout
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -19,7 +19,7 @@ class LinkUnmanaged(_engine.Kind):
     """See plugins/modules/link_unmanaged.py. The finding ``stale`` names managers that have not been told."""
 
     name = "link_unmanaged"
-    rank = _engine.Stage.SERVICE
+    turn = _engine.Turn.SERVICE
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -69,7 +69,9 @@ class LinkUnmanaged(_engine.Kind):
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         """Return the interfaces that are told of with the owner's mark, less those that bridge_uplink sees to."""
         for name in node.link_managers.owned(owner):
-            if _uplink_layout.read_kept(node.files, name) is None and node.asked("bridge_uplink", name) == {}:
+            uplink = _references.uplink(name)
+            told_of = node.coming(uplink) or node.going(uplink)
+            if _uplink_layout.read_kept(node.files, name) is None and not told_of:
                 yield {"name": name, "state": "absent"}
 
 

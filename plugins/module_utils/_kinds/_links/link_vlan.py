@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _link
@@ -25,7 +25,7 @@ class LinkVlan(_engine.Kind):
     """See plugins/modules/link_vlan.py for the meaning of the options."""
 
     name = "link_vlan"
-    rank = _engine.Stage.VLAN
+    turn = _engine.Turn.LINK
     options = {
         **_link.IDENTITY,
         "parent": _options.Option(canonical=values.interface_name),
@@ -56,9 +56,18 @@ class LinkVlan(_engine.Kind):
             "protocol": _NAMES[link.data["vlan_protocol"]],
         }
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """An interface."""
+        return _link.provided(want)
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """It is on another interface."""
+        yield from super().requires(want)
+        if want["parent"] is not None:
+            yield _references.interface(want["parent_namespace"], want["parent"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Only an interface of our own is made anew for another VLAN or parent."""
-        _link.require_namespace(node, want["namespace"])
         own = {key: want[key] for key in ("vlan", "protocol", *_link.COMMON) if want[key] is not None}
         if want["parent"] is not None:
             own.update(parent=want["parent"], parent_namespace=want["parent_namespace"])
@@ -161,8 +170,7 @@ def _require_ours(node: Node, want: Spec) -> None:
 
 def _require_parent(node: Node, result: Spec) -> None:
     namespace, name = _parent(result)
-    _link.require_namespace(node, namespace)
-    link = _link.require_link(node, namespace, name, "parent")
+    link = node.netlink.link(namespace, name)
     if name == "lo" or (link is not None and link.kind == "vlan" and _parent(result) == _link.place(result)):
         raise _errors.InvalidValue(f"parent {name} has no VLANs")
 
@@ -179,7 +187,7 @@ def _require_unused(node: Node, want: Spec, result: Spec) -> None:
             if (
                 known
                 and (namespace, link.name) != _link.place(want)
-                and not node.removed("link_vlan", link.name, namespace)
+                and not node.going(_references.interface(namespace, link.name))
             ):
                 raise _errors.Conflict(
                     f"VLAN {result['vlan']} of {result['parent']} is there already as "
@@ -207,10 +215,7 @@ def _require_carrier(node: Node, have: Optional[Spec], result: Spec) -> None:
     if not result["up"] or (have is not None and have["up"]) or not _waits(node, result):
         return
     namespace, name = _parent(result)
-    declared = [node.declared("ip_interface", name, namespace)]
-    router = node.declared("netns_router", namespace) if namespace else None
-    declared += [leg for leg in (router or {}).get("interfaces") or () if leg["name"] == name]
-    if not any(item and item.get("up") for item in declared):
+    if not any(item["up"] for item in node.coming(_references.settings(namespace, name))):
         raise _errors.Conflict(
             f"parent {name} is down, and so is what is on it; set it up with ip_interface, or give up: false"
         )

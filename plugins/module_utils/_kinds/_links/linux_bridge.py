@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _link
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _bridge_ports
@@ -26,7 +26,7 @@ class LinuxBridge(_engine.Kind):
     """See plugins/modules/linux_bridge.py for the meaning of the options."""
 
     name = "linux_bridge"
-    rank = _engine.Stage.VLAN  # when all links are planned, since they may be its ports
+    turn = _engine.Turn.LINK
     options = {
         **_link.IDENTITY,
         "stp": _options.Option(type="bool"),
@@ -64,9 +64,18 @@ class LinuxBridge(_engine.Kind):
         ports = _bridge_ports.of(node, want, have["vlan_filtering"], have.get("vlan_default_pvid", _PVID))
         return {**have, "ports": ports}
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """An interface that is a bridge."""
+        yield from _link.provided(want)
+        yield _references.linux_bridge(want["namespace"], want["name"]), want
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Its ports are other interfaces."""
+        yield from super().requires(want)
+        yield from (_references.interface(want["namespace"], port["name"]) for port in want["ports"] or ())
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Ports keep what is not said of them. MTU and MAC address, unless set, follow the ports, and are not told."""
-        _link.require_namespace(node, want["namespace"])
         own = {key: want[key] for key in (*_DEFAULTS, *_link.COMMON, "vlan_default_pvid") if want[key] is not None}
         result: Spec = {"name": want["name"], "namespace": want["namespace"], **_link.base(have, _DEFAULTS), **own}
         if result["stp"] and not _STP_DELAY[0] <= result.get("forward_delay", _STP_DELAY[0]) <= _STP_DELAY[1]:

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces, _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg, _link
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -69,7 +68,7 @@ class VethPair(_engine.Kind):
     """See plugins/modules/veth_pair.py for the meaning of the options."""
 
     name = "veth_pair"
-    rank = _engine.Stage.LINK
+    turn = _engine.Turn.PAIR
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "namespace": _options.Option(canonical=values.object_name, role=_options.Role.IDENTITY),
@@ -99,12 +98,24 @@ class VethPair(_engine.Kind):
         unfinished = any(end is not None and end.link.unfinished(node.settings.owner) for end in (pair.near, pair.far))
         return {**_observed(node, pair.near), "peer": _observed(node, pair.far), "unfinished": unfinished}
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """Two interfaces."""
+        for end in (want, want["peer"]):
+            if end is not None:
+                yield _references.interface(end["namespace"], end["name"]), end
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Each end is in a namespace, and may be a port of a Linux bridge there."""
+        for end in (want, want["peer"]):
+            yield from super().requires(end)
+            if end["master"]:
+                yield _references.linux_bridge(end["namespace"], end["master"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Names and namespaces are as given, and only our own pairs are renamed, moved or made anew for that."""
         pair = _find(node, want)
         for end in (want, want["peer"]):
-            _link.require_namespace(node, end["namespace"])
-            _require_master(node, end)
+            _check_master(node, end)
         if pair is None or pair.far is None or pair.far.place != _place(want["peer"]):
             _require_free(node, want["peer"])
         if pair is not None:
@@ -202,7 +213,9 @@ def _ends(node: Node, want: Spec) -> list[End]:
 
 def _loses_its_namespace(node: Node, have: Spec) -> bool:
     """Tell whether this run removes a namespace that an end is in, and thereby the pair."""
-    return any(node.removed("netns_router", end["namespace"]) for end in (have, have["peer"]) if end.get("namespace"))
+    return any(
+        node.going(_references.namespace(end["namespace"])) for end in (have, have["peer"]) if end.get("namespace")
+    )
 
 
 def _reattachments(node: Node, have: Spec, desired: Spec) -> Iterable[_engine.Operation]:
@@ -294,21 +307,13 @@ def _is_port(node: Node, end: Spec) -> bool:
     """Tell whether an end is, or will be, a port of Open vSwitch."""
     if end["namespace"] is not None:
         return False
-    declared = any(end["name"] in _ovs.devices(port) for port in node.declarations("ovs_port_vlan"))
-    return declared or node.ovsdb.is_port(end["name"])
+    coming = node.coming(_references.port_interface(end["name"]))
+    return any(item.get("type") in (None, "system") for item in coming) or node.ovsdb.is_port(end["name"])
 
 
-def _require_master(node: Node, end: Spec) -> None:
-    if not end["master"]:
-        return
-    if node.declared("linux_bridge", end["master"], end["namespace"]) is not None:
-        return
-    link = node.netlink.link(end["namespace"], end["master"])
-    if link is None:
-        raise _errors.Conflict(
-            f"master {end['master']} does not exist{_namespaces.where(end['namespace'])}; declare it with linux_bridge"
-        )
-    if link.kind != "bridge":
+def _check_master(node: Node, end: Spec) -> None:
+    link = node.netlink.link(end["namespace"], end["master"]) if end["master"] else None
+    if link is not None and link.kind != "bridge":
         raise _errors.Conflict(
             f"master {end['master']} is no Linux bridge; ports of Open vSwitch are made with ovs_port_vlan"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -140,6 +140,12 @@ def fake_bridge(node: Node, name: str) -> Optional[_ovsdb.Row]:
     """Return the port row of the fake bridge of that name, or None."""
     port = node.ovsdb.find("Port", name) if node.ovsdb.find("Bridge", name) is None else None
     return port if port is not None and port.fake_bridge else None
+
+
+def is_fake(node: Node, name: str) -> bool:
+    """Tell whether a bridge, there or made by this run, is a fake one."""
+    declared = node.coming(_references.bridge(name))
+    return bool(declared[0]["parent"]) if declared else fake_bridge(node, name) is not None
 
 
 def optional(row_value: list[Any], default: Any) -> Any:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _ipv6, _link
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _ipv6
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
@@ -80,7 +80,7 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
     row = node.ovsdb.find("Interface", name) if have is None else None
     if row is not None:
         holder = next((other.name for other in node.ovsdb.rows("Port") if row in other.interfaces), None)
-        if holder not in (None, port) and not node.removed("ovs_port_vlan", holder):
+        if holder not in (None, port) and not node.going(_references.port(holder)):
             raise _errors.Conflict(f"interface {name} belongs to port {holder}; remove it there first")
     result = {**(have or DEFAULTS), **{option: want[option] for option in OPTIONS if want.get(option) is not None}}
     if result["type"] == _ovs.DETACHED:
@@ -100,13 +100,9 @@ def desired(node: Node, name: str, port: str, have: Optional[Spec], want: Spec) 
 
 def require_device(node: Node, name: str) -> None:
     """Raise Conflict unless a device of the host is there, or made by this run."""
-    if any(name == item["tap"] for guest in node.declarations("kvm_guest") for item in guest["interfaces"] or ()):
-        return
-    if node.netlink.link(None, name) is None and not _link.made(node, None, name):
-        raise _errors.Conflict(
-            f"the node has no device {name}; make it first, correct the name, or set device_required: false if it "
-            "comes later"
-        )
+    device = _references.interface(None, name)
+    if not node.coming(_references.tap(name)) and not _references.will_be(node, device):
+        raise _references.missing(node, device, remedy=", or set device_required: false if it comes later")
 
 
 def ipv6_operations(node: Node, have: Optional[Spec], desired: Spec) -> Iterable[_engine.Operation]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _ipv6, _shut_link
@@ -92,7 +92,7 @@ class OvsBridge(_engine.Kind):
     """See plugins/modules/ovs_bridge.py for the meaning of the options."""
 
     name = "ovs_bridge"
-    rank = _engine.Stage.OVSDB
+    turn = _engine.Turn.SWITCH
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -145,6 +145,18 @@ class OvsBridge(_engine.Kind):
             "external_ids": _ovs.without_marks(port.external_ids),
         }
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """A bridge, and the port and the interface of its name."""
+        yield _references.bridge(want["name"]), want
+        yield _references.interface(None, want["name"]), {}
+        yield _references.port(want["name"]), {}
+        yield _references.port_interface(want["name"]), {"type": "internal"}
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """A fake bridge is part of its parent."""
+        if want["parent"]:
+            yield _references.bridge(want["parent"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """A bridge stays what it is: real, or fake under the same parent."""
         parent = want["parent"] or ""
@@ -156,8 +168,6 @@ class OvsBridge(_engine.Kind):
                 raise _errors.Conflict(
                     f"a port of that name is on bridge {node.ovsdb.bridge_of(want['name']).name}; remove it"
                 )
-            if parent and node.ovsdb.find("Bridge", parent) is None and not node.declared(self.name, parent):
-                raise _errors.Conflict(f"its parent {parent} does not exist; declare it with ovs_bridge")
             have = {"name": want["name"]} if parent else {**_DEFAULTS, "datapath_type": _datapath.preferred(node)}
         elif have["parent"] != parent:
             raise _errors.Conflict(
@@ -241,7 +251,7 @@ class OvsBridge(_engine.Kind):
             ports = _followers(node.ovsdb.bridge_of(fake.name), _ovs.optional(fake.tag, 0), _declared_ports(node))
         for port in ports:
             ours = node.ours(_ovs.owner_of(port))
-            if port.name != want["name"] and not ours and node.declared("ovs_port_vlan", port.name) is None:
+            if port.name != want["name"] and not ours and not node.coming(_references.port(port.name)):
                 yield f"port {port.name}"
 
 
@@ -296,7 +306,8 @@ def _size(text: str) -> int:
 def _devices_that_go(node: Node, bridge: Spec) -> list[str]:
     """Return the devices of the ports that are lost together with a bridge, but by no resource of their own."""
     row = node.ovsdb.find("Bridge", bridge["name"])
-    ports = [port for port in (row.ports if row is not None else ()) if not node.removed("ovs_port_vlan", port.name)]
+    rows = row.ports if row is not None else ()
+    ports = [port for port in rows if not node.going(_references.port(port.name))]
     return sorted(interface.name for port in ports for interface in port.interfaces)
 
 
@@ -319,7 +330,7 @@ def _create(desired: Spec, owner: str) -> _ovsdb.Change:
 
 def _declared_ports(node: Node) -> set[str]:
     """Return the ports whose VLAN this run declares, which therefore do not follow a fake bridge."""
-    return {spec["name"] for kind in ("ovs_port_vlan", "bridge_uplink") for spec in node.declarations(kind)}
+    return {reference.name for reference, _options in node.all_coming(_references.Sort.PORT)}
 
 
 def _followers(parent: _ovsdb.Row, vlan: int, declared: set[str]) -> list[_ovsdb.Row]:

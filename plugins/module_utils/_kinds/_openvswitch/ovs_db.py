@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb, _ovsdb_schema
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
@@ -18,8 +18,11 @@ from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spe
 
 _MARKED = "external_ids"  # the column that holds the collection's own keys beside those of others
 _LAST = 3  # after the changes that make rows
-_MAKERS = ("ovs_bridge", "ovs_port_vlan", "ovs_tunnel")
-_MADE = ("Bridge", "Port", "Interface")
+_SORTS = {
+    "Bridge": _references.Sort.BRIDGE,
+    "Port": _references.Sort.PORT,
+    "Interface": _references.Sort.PORT_INTERFACE,
+}
 
 
 def _columns(value: Mapping[Any, Any]) -> dict[str, Any]:
@@ -52,7 +55,7 @@ class OvsDb(_engine.Kind):
     """See plugins/modules/ovs_db.py for the meaning of the options."""
 
     name = "ovs_db"
-    rank = _engine.Stage.STOP_SERVICE  # before every kind that reads the database, since it says which columns to read
+    turn = _engine.Turn.COLUMNS
     options = {
         "table": _options.Option(required=True, canonical=values.text, role=_options.Role.IDENTITY),
         "record": _options.Option(default=".", canonical=values.text, role=_options.Role.IDENTITY),
@@ -181,8 +184,9 @@ def _watch(node: Node, want: Spec) -> None:
 
 
 def _made(node: Node, want: Spec) -> bool:
-    """Tell whether this run makes the row: a bridge, a port or the interface of the same name."""
-    return want["table"] in _MADE and any(node.declared(kind, want["record"]) for kind in _MAKERS)
+    """Tell whether this run makes the row."""
+    sort = _SORTS.get(want["table"])
+    return sort is not None and bool(node.coming(_references.Reference(sort, want["record"])))
 
 
 def _without_marks(name: str, value: Any) -> Any:

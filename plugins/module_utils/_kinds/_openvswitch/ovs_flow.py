@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _openflow, _ovsdb
-from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs, ovs_tunnel
+from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import Spec
 
@@ -56,7 +56,7 @@ class OvsFlow(_engine.Kind):
     """See plugins/modules/ovs_flow.py for the meaning of the options."""
 
     name = "ovs_flow"
-    rank = _engine.Stage.FLOW
+    turn = _engine.Turn.FLOW
     options = {
         "bridge": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "cookie": _options.Option(required=True, canonical=_cookie, role=_options.Role.IDENTITY),
@@ -85,14 +85,15 @@ class OvsFlow(_engine.Kind):
             return None
         return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(_held(node, want, flows))}
 
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Flows are of a bridge."""
+        yield _references.bridge(want["bridge"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the flows in the form that ovs-ofctl gives them; raises InvalidValue for a flow it does not take."""
         bridge = want["bridge"]
-        if _ovs.fake_bridge(node, bridge) is not None:
+        if _ovs.is_fake(node, bridge):
             raise _errors.Conflict(f"{bridge} is a fake bridge and has no flows; use its parent")
-        known = node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge)
-        if not known and not node.declared("ovs_bridge", bridge):
-            raise _errors.Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
         wanted = _wanted(node, want)
         _refuse_foreign(node, want, {place: flow for place, (flow, _text) in wanted.items()})
         return {"bridge": bridge, "cookie": want["cookie"], "flows": _ordered(wanted.values())}
@@ -166,8 +167,8 @@ def _replace(node: Node, spec: Spec, recorded: bool) -> None:
 def _version(node: Node, bridge: str) -> str:
     """Return the OpenFlow version to speak with the bridge, as it is or as this run makes it."""
     row = node.ovsdb.find("Bridge", bridge)
-    declared = node.declared("ovs_bridge", bridge) or {}
-    spoken = (row.protocols if row is not None else declared.get("protocols")) or []
+    declared = node.coming(_references.bridge(bridge))
+    spoken = (row.protocols if row is not None else declared[0]["protocols"] if declared else None) or []
     for version in _openflow.VERSIONS:
         if not spoken or version in spoken:  # without a list, Open vSwitch speaks them all
             return version
@@ -241,23 +242,14 @@ def _ports(node: Node, bridge: str) -> dict[str, int]:
 
 def _coming(node: Node, bridge: str) -> set[str]:
     """Return the names of the interfaces that this run puts into the bridge."""
-    names = set()
-    for port in node.declarations("ovs_port_vlan"):
-        if port["bridge"] == bridge:
-            names.update([item["name"] for item in port["interfaces"] or ()] or [port["name"]])
-    for tunnel in node.declarations("ovs_tunnel"):
-        if tunnel["bridge"] == bridge:
-            remotes = tunnel["remotes"]
-            names.update(
-                [tunnel["name"]] if remotes is None else [ovs_tunnel.port_name(tunnel["name"], one) for one in remotes]
-            )
-    return names
+    coming = node.all_coming(_references.Sort.PORT_INTERFACE)
+    return {reference.name for reference, options in coming if options.get("bridge") == bridge}
 
 
 def _numbers(node: Node, bridge: str) -> dict[str, int]:
     """Return the numbers of the bridge's ports by name, with numbers that stand for those this run makes."""
     ports = _ports(node, bridge).items()
-    numbers = {name: number for name, number in ports if number > 0 and not node.removed("ovs_port_vlan", name)}
+    numbers = {name: number for name, number in ports if number > 0 and not node.going(_references.port(name))}
     return {**_stand_ins(_coming(node, bridge)), **numbers}
 
 

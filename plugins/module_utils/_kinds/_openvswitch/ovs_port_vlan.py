@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _ipv6
@@ -39,7 +39,7 @@ class OvsPortVlan(_engine.Kind):
     """See plugins/modules/ovs_port_vlan.py for the meaning of the options."""
 
     name = "ovs_port_vlan"
-    rank = _engine.Stage.OVSDB
+    turn = _engine.Turn.SWITCH
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -89,7 +89,9 @@ class OvsPortVlan(_engine.Kind):
         if port is None and want["state"] == "absent" and want["name"] in _ipv6.left_behind(node):
             return {"name": want["name"], "bridge": "", "type": "system"}
         bridge = node.ovsdb.bridge_of(want["name"])
-        if port is None or bridge is None or (node.asked("ovs_tunnel", want["name"]) and _ovs.is_tunnel(port)):
+        tunnel = _references.tunnel(want["name"])
+        told_of = node.coming(tunnel) or node.going(tunnel)
+        if port is None or bridge is None or (told_of and _ovs.is_tunnel(port)):
             return None
         spec = {"name": want["name"], "bridge": bridge.name, **_observed_vlans(port)}
         fake = _ovs.fake_bridge(node, want["bridge"]) if want["bridge"] else None
@@ -109,8 +111,23 @@ class OvsPortVlan(_engine.Kind):
         spec["other_config"] = dict(port.other_config)
         return spec
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """A port with its interfaces; one of type internal is an interface of the root namespace."""
+        yield _references.port(want["name"]), want
+        for item in want["interfaces"] or [want]:
+            yield (
+                _references.port_interface(item["name"]),
+                {**item, "bridge": want["bridge"]},
+            )
+            if item["type"] == "internal":
+                yield _references.interface(None, item["name"]), {}
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """A port is on a bridge."""
+        yield _references.bridge(want["bridge"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
-        """Return the port as it will be; VLAN options complete one another, and unknown bridges are refused."""
+        """Return the port as it will be; VLAN options complete one another."""
         _check_place(node, have, want)
         base = {"protected": False, "external_ids": {}, "other_config": {}}
         kept = {name: (have or base).get(name) for name in base}
@@ -234,15 +251,12 @@ def _check_bond(want: Spec) -> None:
 
 
 def _check_place(node: Node, have: Optional[Spec], want: Spec) -> None:
-    """Refuse an unknown bridge, a bridge's name, and a move that was not asked for."""
+    """Refuse a bridge's name, and a move that was not asked for."""
     name, bridge = want["name"], want["bridge"]
     if _ovs.fake_bridge(node, name) is not None:
         raise _errors.Conflict("it is a fake bridge; manage it with ovs_bridge")
-    if have is None and (node.ovsdb.find("Bridge", name) or node.declared("ovs_bridge", name)):
+    if have is None and (node.ovsdb.find("Bridge", name) or node.coming(_references.bridge(name))):
         raise _errors.Conflict(f"{name} is a bridge; it cannot be a port as well")
-    known = node.ovsdb.find("Bridge", bridge) is not None or _ovs.fake_bridge(node, bridge) is not None
-    if node.removed("ovs_bridge", bridge) or not (known or node.declared("ovs_bridge", bridge)):
-        raise _errors.Conflict(f"bridge {bridge} does not exist; declare it with ovs_bridge")
     if have is not None and have["bridge"] != bridge and not want["move"]:
         raise _errors.Conflict(
             f"port {name} belongs to bridge {have['bridge']}, not {bridge}; set move: true to move it"
@@ -251,18 +265,18 @@ def _check_place(node: Node, have: Optional[Spec], want: Spec) -> None:
 
 def _fake_vlan(node: Node, bridge: str) -> Optional[int]:
     """Return the VLAN of a fake bridge as it will be, None for a real bridge."""
-    declared = node.declared("ovs_bridge", bridge)
-    if declared is not None and declared["vlan"] is not None:
-        return int(declared["vlan"])
+    for declared in node.coming(_references.bridge(bridge)):
+        if declared["vlan"] is not None:
+            return int(declared["vlan"])
     fake = _ovs.fake_bridge(node, bridge)
     return int(fake.tag[0]) if fake is not None and fake.tag else None
 
 
 def _real_bridge(node: Node, bridge: str) -> str:
     """Return the bridge that holds the ports of ``bridge``: itself, or a fake bridge's parent."""
-    declared = node.declared("ovs_bridge", bridge)
-    if declared is not None and declared["parent"]:
-        return str(declared["parent"])
+    for declared in node.coming(_references.bridge(bridge)):
+        if declared["parent"]:
+            return str(declared["parent"])
     return str(node.ovsdb.bridge_of(bridge).name) if _ovs.fake_bridge(node, bridge) is not None else bridge
 
 

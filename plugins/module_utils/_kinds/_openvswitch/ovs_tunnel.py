@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._openvswitch import _ovsdb
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._openvswitch import _ovs
@@ -71,7 +71,7 @@ class OvsTunnel(_engine.Kind):
     """See plugins/modules/ovs_tunnel.py for the meaning of the options."""
 
     name = "ovs_tunnel"
-    rank = _engine.Stage.OVSDB
+    turn = _engine.Turn.SWITCH
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -144,11 +144,21 @@ class OvsTunnel(_engine.Kind):
             remotes = [f"{name}: {spec['remote']}" for name, spec in specs.items()]
         return {"name": want["name"], "remote": None, "remotes": remotes, **shared}
 
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """A port for each remote."""
+        yield _references.tunnel(want["name"]), want
+        for name in _port_remotes(want):
+            yield _references.port(name), want
+            yield _references.port_interface(name), want
+
+    def requires(self, want: Spec) -> Iterable[_references.Reference]:
+        """Its ports are on a bridge."""
+        yield _references.bridge(want["bridge"])
+
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Return the tunnel as it will be; raises Conflict for what Open vSwitch would refuse."""
-        known = node.ovsdb.find("Bridge", want["bridge"]) is not None and not node.removed("ovs_bridge", want["bridge"])
-        if not known and not node.declared("ovs_bridge", want["bridge"]):
-            raise _errors.Conflict(f"bridge {want['bridge']} does not exist; declare it with ovs_bridge")
+        if _ovs.is_fake(node, want["bridge"]):
+            raise _errors.Conflict(f"{want['bridge']} is a fake bridge and can have no tunnel; use its parent")
         if have is not None and (have["remote"] is None) != (want["remote"] is None):
             raise _errors.Conflict("a single tunnel cannot become a mesh, nor the other way round; remove it first")
         result = _complete(want, have if want["remotes"] != [] else None)
@@ -288,7 +298,7 @@ def _address(text: str) -> str:
 def _refuse_foreign_ports(node: Node, desired: Spec) -> None:
     own = _ports(node, desired["name"])
     for name in _port_remotes(desired):
-        if name not in own and node.ovsdb.find("Port", name) is not None and not node.removed("ovs_port_vlan", name):
+        if name not in own and node.ovsdb.find("Port", name) is not None and not node.going(_references.port(name)):
             raise _errors.Conflict(
                 f"a port {name} that is no part of it is on bridge {node.ovsdb.bridge_of(name).name}"
             )

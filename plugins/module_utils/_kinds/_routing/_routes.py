@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node
@@ -174,8 +174,8 @@ def _check_sources(node: Node, namespace: Optional[str], addresses: Iterable[str
     wanted = {route["source"]: route["destination"] for route in routes if "source" in route}
     if not wanted:
         return
-    legs = [spec for spec in node.declarations("ip_interface") if spec["namespace"] == namespace]
-    legs += (node.declared("netns_router", namespace) or {}).get("interfaces") or []
+    settings = node.all_coming(_references.Sort.SETTINGS)
+    legs = [options for reference, options in settings if reference.namespace == namespace]
     known = {
         cidr.partition("/")[0] for cidrs in (addresses, *(leg["addresses"] or () for leg in legs)) for cidr in cidrs
     }

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model, _sysctl
 from ansible_collections.netvirt.fabric.plugins.module_utils._kinds._links import _leg
@@ -71,7 +71,7 @@ class NetnsRouter(_engine.Kind):
     """See plugins/modules/netns_router.py for the meaning of the options."""
 
     name = "netns_router"
-    rank = _engine.Stage.INTERFACE
+    turn = _engine.Turn.NAMESPACE
     options = {
         "name": _options.Option(required=True, canonical=values.object_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -116,6 +116,12 @@ class NetnsRouter(_engine.Kind):
         if want["state"] == "absent" or want["interfaces"] is not None:
             have["interfaces"] = _legs(node, name, want["interfaces"])
         return have
+
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """A namespace, and the settings of interfaces in it."""
+        yield _references.namespace(want["name"]), want
+        for leg in want["interfaces"] or ():
+            yield _references.settings(want["name"], leg["name"]), leg
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Interfaces are in the namespace; those that are not there yet come from the root namespace as they are."""
@@ -239,11 +245,8 @@ def _desired_leg(node: Node, have: Optional[Spec], want: Spec, namespace: str) -
         link = node.netlink.link(None, name)
         if link is not None:
             have = {"mtu": link.mtu, "up": link.up, **({"mac": link.mac} if link.mac else {})}
-        elif not _leg.declared_by_ovs(node, name):
-            raise _errors.Conflict(
-                f"there is no interface {name}, neither in the namespace nor in the root one; declare it with "
-                f"veth_pair, one end in namespace {namespace}"
-            )
+        else:
+            _references.require(node, _references.interface(None, name))
     try:
         return {"name": name, **_leg.desired(have, want)}
     except _errors.InvalidValue as error:
@@ -279,9 +282,9 @@ def _check_routes(node: Node, namespace: str, legs: dict[str, Spec], routes: lis
         name: _leg.addresses_after(node, namespace, name, there.get(name, {"addresses": []}), legs.get(name, {}))
         for name in (*node.netlink.links(namespace), *legs)
     }
-    for spec in node.declarations("ip_interface"):
-        if spec["namespace"] == namespace:
-            reached.setdefault(spec["name"], set()).update(spec["addresses"] or ())
+    for reference, options in node.all_coming(_references.Sort.SETTINGS):
+        if reference.namespace == namespace:
+            reached.setdefault(reference.name, set()).update(options["addresses"] or ())
     for name in {route["interface"] for route in routes if "interface" in route}:
         if name not in reached:
             raise _errors.Conflict(

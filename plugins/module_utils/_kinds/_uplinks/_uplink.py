@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Optional
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _errors
+from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._filters import _nft
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _files
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import (
@@ -35,10 +35,10 @@ _PASSES = 5  # the kernel drops some routes with an address, so what is missing 
 
 def addresses_wanted(node: Node, bridge: str) -> Optional[list[str]]:
     """Return the addresses that this run declares for a bridge, all of them, or None."""
-    spec = node.declared("ip_interface", bridge, None)
-    if spec is None or spec["addresses"] is None or not spec["purge_addresses"]:
-        return None
-    return list(spec["addresses"])
+    for spec in node.coming(_references.settings(None, bridge)):
+        if spec["addresses"] is not None and spec["purge_addresses"]:
+            return list(spec["addresses"])
+    return None
 
 
 class Mover:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Optional, cast
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options
+from ansible_collections.netvirt.fabric.plugins.module_utils import _carrier, _engine, _errors, _options, _references
 from ansible_collections.netvirt.fabric.plugins.module_utils import _uplink_guard as guard
 from ansible_collections.netvirt.fabric.plugins.module_utils import _values as values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netlink_model, _rtnetlink
@@ -39,7 +39,7 @@ class BridgeUplink(_engine.Kind):
     """
 
     name = "bridge_uplink"
-    rank = _engine.Stage.INTERFACE
+    turn = _engine.Turn.NAMESPACE
     options = {
         "name": _options.Option(required=True, canonical=values.interface_name, role=_options.Role.IDENTITY),
         "state": _options.STATE,
@@ -79,6 +79,11 @@ class BridgeUplink(_engine.Kind):
             "lost": _lost(node, name, holder, kept),
             "left_on_nic": [*(address.cidr for address in addresses), *(route.destination for route in routes)],
         }
+
+    def provides(self, want: Spec) -> Iterable[tuple[_references.Reference, Spec]]:
+        """A NIC that is a port of a bridge."""
+        yield _references.uplink(want["name"]), want
+        yield _references.port(want["name"]), want
 
     def desired(self, node: Node, have: Optional[Spec], want: Spec) -> Spec:
         """Refuse what cannot be a port of that bridge."""
@@ -211,27 +216,21 @@ def _holder(node: Node, name: str, link: Optional[_netlink_model.Link]) -> tuple
 
 def _on_ovs(node: Node, bridge: str) -> bool:
     """Tell whether a bridge, there or declared, is one of Open vSwitch; raises Conflict for what is no bridge."""
-    if node.declared("linux_bridge", bridge) is not None:
-        return False
-    if node.declared("ovs_bridge", bridge) is not None:
-        if (node.declared("ovs_bridge", bridge) or {}).get("parent"):
-            raise _errors.Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
-        return True
+    of_ovs, of_linux = _references.bridge(bridge), _references.linux_bridge(None, bridge)
     link = node.netlink.link(None, bridge)
-    if link is not None and link.kind == "bridge":
+    if node.coming(of_linux) or (not node.coming(of_ovs) and link is not None and link.kind == "bridge"):
         return False
-    missing = f"bridge {bridge} does not exist; declare it with ovs_bridge or linux_bridge"
     try:
-        if node.ovsdb.find("Bridge", bridge) is not None and not node.removed("ovs_bridge", bridge):
+        if _references.will_be(node, of_ovs):
+            if _ovs.is_fake(node, bridge):
+                raise _errors.Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
             return True
-        fake = _ovs.fake_bridge(node, bridge)
+        reason = ""
     except (_errors.Missing, _errors.Unavailable) as error:
-        if link is None:
-            raise _errors.Conflict(f"{missing} ({error})") from error
-        fake = None
-    if fake is not None:
-        raise _errors.Conflict(f"bridge {bridge} is a fake bridge; name its parent, and its VLAN as vlan")
-    raise _errors.Conflict(f"{bridge} is an interface, but no bridge" if link is not None else missing)
+        reason = f" ({error})"
+    if link is not None and not node.going(of_ovs):
+        raise _errors.Conflict(f"{bridge} is an interface, but no bridge")
+    raise _references.missing(node, of_ovs, of_linux, remedy=reason)
 
 
 def _was_on_ovs(node: Node, bridge: str) -> bool:
@@ -254,7 +253,7 @@ def _ovs_interface(node: Node, name: str) -> Any:
 def _check_nic(node: Node, name: str, bridge: str, have: Optional[Spec]) -> None:
     link = node.netlink.link(None, name)
     if link is None:
-        raise _errors.Conflict("there is no such interface; see: ip link")
+        raise _references.missing(node, _references.interface(None, name))
     if name == "lo":
         raise _errors.Conflict("lo cannot be a port of a bridge")
     if have is not None and have["bridge"] != bridge:
@@ -282,7 +281,7 @@ def _others(node: Node, name: str, bridge: str) -> Iterable[str]:
         if spec["name"] != name and spec["bridge"] == bridge:
             yield spec["name"]
     for other in _moved():
-        if other == name or node.removed("bridge_uplink", other):
+        if other == name or node.going(_references.uplink(other)):
             continue
         if _holder(node, other, node.netlink.link(None, other))[0] == bridge:
             yield other

@@ -13,7 +13,14 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Result, Stage, differences
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import (
+    Kind,
+    Operation,
+    Result,
+    Stage,
+    Turn,
+    differences,
+)
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import (
     Conflict,
     Failed,
@@ -30,7 +37,7 @@ class Box(Kind):
     """An object with a content, in a world that logs what is done to it. Some contents misbehave."""
 
     name = "box"
-    rank = Stage.LINK
+    turn = Turn.LINK
     options = {
         "name": Option(required=True, role=Role.IDENTITY),
         "state": STATE,
@@ -87,7 +94,7 @@ class Lid(Box):
     """A kind that comes after boxes, on the way up and, turned round, on the way down."""
 
     name = "lid"
-    rank = Stage.SERVICE
+    turn = Turn.SERVICE
     stages = (Stage.SERVICE, Stage.STOP_SERVICE)
 
 

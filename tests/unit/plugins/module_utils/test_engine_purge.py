@@ -14,7 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _engine, _node
-from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Result, Stage
+from ansible_collections.netvirt.fabric.plugins.module_utils._engine import Kind, Operation, Result, Stage, Turn
 from ansible_collections.netvirt.fabric.plugins.module_utils._errors import Conflict, InvalidValue
 from ansible_collections.netvirt.fabric.plugins.module_utils._node import Node, Settings
 from ansible_collections.netvirt.fabric.plugins.module_utils._options import STATE, Option, Role, Spec
@@ -30,7 +30,8 @@ class Shelf(Kind):
     """An object that bears its owner's mark from its making on."""
 
     name = "shelf"
-    rank = Stage.LINK
+    turn = Turn.LINK
+    make = Stage.LINK
     drop = Stage.DROP_LINK
     options = {"name": Option(required=True, canonical=_name, role=Role.IDENTITY), "state": STATE, "colour": Option()}
 
@@ -51,7 +52,7 @@ class Shelf(Kind):
             yield Operation(self.drop, "delete", lambda: self._remove(have["name"]))
         else:
             owner = self.things.get(desired["name"], {"owner": node.settings.owner})["owner"]
-            yield Operation(self.rank, "make", lambda: self._put({**desired, "owner": owner}))
+            yield Operation(self.make, "make", lambda: self._put({**desired, "owner": owner}))
 
     def owned(self, node: Node, owner: str) -> Iterable[Spec]:
         for name, found in self.things.items():
@@ -76,7 +77,8 @@ class Jar(Shelf):
     """A thing that stands on a shelf and must be taken off before the shelf goes."""
 
     name = "jar"
-    rank = Stage.SERVICE
+    turn = Turn.SERVICE
+    make = Stage.SERVICE
     drop = Stage.STOP_SERVICE
     options = {**Shelf.options, "shelf": Option(required=True, role=Role.IDENTITY)}
 
