@@ -71,6 +71,8 @@ def _switches() -> Iterator[None]:
         for name in ADDRESSES:
             subprocess.run(["ip", "netns", "del", name], check=False)
             subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
+        records = [f"netvirt-ipv6-{name}" for name in ADDRESSES]
+        output("ovs-vsctl", "remove", "Open_vSwitch", ".", "external_ids", *records)
 
 
 def pairs(sources: dict[str, int], destinations: dict[str, int]) -> set[tuple[int, int]]:
