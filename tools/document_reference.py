@@ -5,7 +5,8 @@
 usage: .venv/bin/python tools/document_reference.py
 
 The tables of docs/fabric_document.md and the options of roles/fabric/meta/argument_specs.yml from fabric_underlay on
-come from ``KEYS`` of plugins/plugin_utils/_features. All else in the two files is written by hand.
+come from ``KEYS`` of plugins/plugin_utils/_features. The options of the roles that stand for one network come from
+plugins/plugin_utils/_document/_one_network_keys.py. All else in these files is written by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / ".cache" / "collections"))
 
+from ansible_collections.netvirt.fabric.plugins.plugin_utils._document import _one_network_keys
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._document._schema import Key
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._features._registry import sections
 
@@ -118,13 +121,31 @@ def _word(value: Any) -> str:
 
 def specification(text: str) -> str:
     """Return the argument specification with the options that the features have."""
-    start = text.index(f"      {sections()[0].name}:\n")
-    return text[:start] + "\n".join(options(sections(), 3)) + "\n"
+    return _with_options(text, sections())
+
+
+def _with_options(text: str, keys: Sequence[Key]) -> str:
+    """Return an argument specification with these options in place of those from the first of them on."""
+    start = text.index(f"      {keys[0].name}:\n")
+    return text[:start] + "\n".join(options(keys, 3)) + "\n"
+
+
+FILES: dict[Path, Callable[[str], str]] = {
+    REFERENCE: reference,
+    SPECIFICATION: specification,
+    **{
+        ROOT / "roles" / mode / "meta" / "argument_specs.yml": partial(
+            _with_options, keys=_one_network_keys.keys(mode, sections())
+        )
+        for mode in _one_network_keys.MODES
+    },
+}
+"""What makes each file of its text."""
 
 
 def main() -> None:
-    """Write both files."""
-    for path, made in ((REFERENCE, reference), (SPECIFICATION, specification)):
+    """Write all files."""
+    for path, made in FILES.items():
         path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 

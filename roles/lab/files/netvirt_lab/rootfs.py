@@ -23,7 +23,7 @@ NODE_PACKAGES = [
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps", "iproute2", "iputils-ping", "ethtool",
     "openvswitch-switch", "dnsmasq-base", "nftables", "conntrack", "tcpdump", "iperf3", "curl", "busybox-static",
     "qemu-system-x86", "qemu-utils", "python3", "python3-apt", "python3-pyroute2", "python3-ovsdbapp",
-    "python3-openvswitch", "python3-netaddr", "python3-yaml", "python3-pytest", "python3-hypothesis",
+    "python3-openvswitch", "python3-yaml", "python3-pytest", "python3-hypothesis",
 ]  # fmt: skip
 ENABLED_UNITS = ["systemd-networkd.service"]
 # What a machine without internet, display and seat has no use for, and what would make boots differ.
