@@ -64,7 +64,7 @@ options:
     description:
       - The exact set of the ends of tunnels that are closed to other interfaces than those of the underlay.
       - With the kernel's datapath, Open vSwitch takes tunnel packets by whichever interface they come in. A packet for
-        such an end is dropped when it comes in by an interface that has not O(tunnel_endpoints[].address), unless the
+        such an end is dropped when it comes in by another interface than O(tunnel_endpoints[].interface), unless the
         host would send to the packet's source by that interface.
       - For an IPv6 address that is on C(lo) or a dummy interface, the kernel takes one path of a multipath route to be
         the route. So leave such an end out where peers are reached over several paths.
@@ -73,6 +73,10 @@ options:
     suboptions:
       address:
         description: The address of the host at which its tunnels end.
+        type: str
+        required: true
+      interface:
+        description: The interface of the host that has the address.
         type: str
         required: true
       protocol:
@@ -201,7 +205,7 @@ EXAMPLES = r"""
   netvirt.fabric.packet_filter:
     name: underlay
     tunnel_endpoints:
-      - {address: 192.0.2.1, protocol: udp, port: 4789}
+      - {address: 192.0.2.1, interface: eth1, protocol: udp, port: 4789}
 
 - name: Let a router not route from one network to the other
   netvirt.fabric.packet_filter:

@@ -204,7 +204,10 @@ def _services(making: Making) -> None:
             destinations = st.sampled_from([["10.0.0.0/8"], ["10.1.0.0/16", "2001:db8::/32"]])
             blocked = destinations.map(lambda networks: [{"interface": "nvtl0", "destinations": networks}])
             options = {"isolated_interfaces": making.draw(st.sampled_from([["nvtl1"], ["nvtl1", "nvtz"]]))}
-            ends = [{"address": "10.4.0.1", "protocol": "udp", "port": 4789}, {"address": "fd04::1", "protocol": "gre"}]
+            ends = [
+                {"address": "10.4.0.1", "interface": "nvtl0", "protocol": "udp", "port": 4789},
+                {"address": "fd04::1", "interface": "nvtl1", "protocol": "gre"},
+            ]
             options.update(making.some(blocked=blocked, tunnel_endpoints=st.sampled_from([ends[:1], ends, []])))
             making.add("packet_filter", name="filter", namespace=namespace, **options)
     if making.wanted():

@@ -177,6 +177,7 @@ def test_a_port_made_by_hand_with_a_meshs_name_is_left_alone(tunnel: Object) -> 
         ({"remote": "192.0.2.2", "type": "stt"}, "type must be one of gre, vxlan, geneve"),
         ({"remote": "192.0.2.2", "bridge": "nvtnone"}, "bridge nvtnone does not exist"),
         ({"name": "nvtlong", "remotes": REMOTES}, "at most 6 characters"),
+        ({"remotes": ["2001:db8::f04", "2001:db8::1:af4"]}, "would both have the port nvt-2c40ac0b"),
     ],
 )
 def test_wrong_values_are_one_line_and_change_nothing(options: dict[str, Any], message: str) -> None:

@@ -30,8 +30,8 @@ HERE, PEER = "192.0.2.1", "192.0.2.2"
 HERE6, PEER6 = "2001:db8:77::1", "2001:db8:77::2"
 BEHIND, INNER = "198.51.100.2", "198.51.100.1"  # a peer beyond routers, and this host's address on a dummy interface
 ENDS = [
-    {"address": address, **how}
-    for address in (HERE, INNER, HERE6)
+    {"address": address, "interface": interface, **how}
+    for address, interface in ((HERE, "eth1"), (INNER, "dummy1"), (HERE6, "eth1"))
     for how in ({"protocol": "gre"}, {"protocol": "udp", "port": 4789})
 ]
 
@@ -163,10 +163,11 @@ def test_what_was_changed_by_hand_is_repaired(item: Object, protocol: str) -> No
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        ({"address": HERE, "protocol": "udp"}, "must have a port where the protocol is udp"),
-        ({"address": HERE, "protocol": "gre", "port": 4789}, "and none where it is gre"),
-        ({"address": "192.0.2.0/24", "protocol": "gre"}, r"tunnel_endpoints\[0\].address"),
-        ({"address": HERE, "protocol": "vxlan"}, "protocol must be one of"),
+        ({"address": HERE, "interface": "a", "protocol": "udp"}, "must have a port where the protocol is udp"),
+        ({"address": HERE, "interface": "a", "protocol": "gre", "port": 4789}, "and none where it is gre"),
+        ({"address": "192.0.2.0/24", "interface": "a", "protocol": "gre"}, r"tunnel_endpoints\[0\].address"),
+        ({"address": HERE, "protocol": "gre"}, r"tunnel_endpoints\[0\].interface is required"),
+        ({"address": HERE, "interface": "a", "protocol": "vxlan"}, "protocol must be one of"),
     ],
 )
 def test_wrong_values_change_nothing(end: dict[str, Any], message: str) -> None:

@@ -254,8 +254,8 @@ KINDS: dict[str, list[dict[str, Any]]] = {
             "name": "other",
             "isolated_interfaces": ["nvtx0", "nvtx1"],
             "tunnel_endpoints": [
-                {"address": "192.0.2.1", "protocol": "gre"},
-                {"address": "2001:db8::1", "protocol": "udp", "port": 4789},
+                {"address": "192.0.2.1", "interface": "nvtx2", "protocol": "gre"},
+                {"address": "2001:db8::1", "interface": "nvtx3", "protocol": "udp", "port": 4789},
             ],
         },
     ],

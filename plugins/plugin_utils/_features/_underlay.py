@@ -193,4 +193,5 @@ def _close_end(site: Site, plan: Plan, dst_port: Optional[int]) -> None:
     if address is None or (address.version == 6 and site.state.underlay_interface == "lo"):
         return
     how = {"protocol": "udp", "port": dst_port} if dst_port else {"protocol": "gre"}
-    plan.filter(site.document.origin, tunnel_endpoints=[{"address": str(address.ip), **how}])
+    end = {"address": str(address.ip), "interface": site.state.underlay_interface, **how}
+    plan.filter(site.document.origin, tunnel_endpoints=[end])

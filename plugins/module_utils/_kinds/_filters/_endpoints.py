@@ -3,11 +3,13 @@
 
 """What ``packet_filter`` has in its table for the ends of tunnels that the kernel itself takes packets for.
 
-A packet for such an end is dropped where it comes in, if two things come together: the interface has not the end's
-address, and the host would not send to the packet's source by it. The first alone would cut off a host whose address is
-on lo or a dummy interface, and reached over several NICs. The second alone would cut off peers whose packets come in
-by the right NIC while their route leads elsewhere. The kernel looks for the best route, and takes each path of a
-multipath one (nft_fib_ipv4.c in its sources); of an IPv6 one it takes one path.
+A packet for such an end is dropped where it comes in, if two things come together: the interface is not the one that
+has the end's address, and the host would not send to the packet's source by it. The first alone would cut off a host
+whose address is on lo or a dummy interface, and reached over several NICs. The second alone would cut off peers whose
+packets come in by the right NIC while their route leads elsewhere. The kernel looks for the best route, and takes each
+path of a multipath one (nft_fib_ipv4.c in its sources); of an IPv6 one it takes one path.
+
+The name is compared first, so that packets of the underlay cost no more than that.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _GRE_SHOWN = (_GRE, "gre")  # nft lists the name where the host has /etc/protoco
 
 
 def _order(item: Spec) -> tuple[Any, ...]:
-    return values.address_key(item["address"]), item["protocol"], item["port"] or 0
+    return values.address_key(item["address"]), item["protocol"], item["port"] or 0, item["interface"]
 
 
 def _canonical(items: list[Spec]) -> list[Spec]:
@@ -50,6 +52,7 @@ OPTION = _options.Option(
     elements="dict",
     options={
         "address": _options.Option(required=True, canonical=values.address),
+        "interface": _options.Option(required=True, canonical=values.interface_name),
         "protocol": _options.Option(required=True, choices=("udp", "gre")),
         "port": _options.Option(type="int", canonical=values.port_number),
     },
@@ -64,9 +67,9 @@ def rule(end: Spec) -> list[_nft.Item]:
     else:
         protocol = match("==", {"payload": {"protocol": "udp", "field": "dport"}}, end["port"])
     return [
+        match("!=", {"meta": {"key": "iifname"}}, end["interface"]),
         _own_table.match_network("daddr", values.network(end["address"])),
         protocol,
-        match("!=", {"fib": {"result": "type", "flags": ["daddr", "iif"]}}, "local"),
         match("==", {"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False),  # missing
         {"drop": None},
     ]
@@ -87,16 +90,17 @@ def _end(item: _nft.Item) -> Optional[Spec]:
     """Return the end that a rule of the form of ours is for."""
     try:
         content = item["rule"]
-        address, protocol, *rest = content["expr"]
+        interface, address, protocol, *rest = content["expr"]
         right = protocol["match"]["right"]
         gre = protocol["match"]["left"] == {"meta": {"key": "l4proto"}} and right in _GRE_SHOWN
         end = {
             "address": values.address(_own_table.matched_network(address).partition("/")[0]),
+            "interface": values.interface_name(interface["match"]["right"]),
             "protocol": "gre" if gre else "udp",
             "port": None if gre else values.port_number(right),
         }
         wanted = rule(end)
-        same = [address, *([] if gre else [protocol]), *rest] == [wanted[0], *wanted[1 + gre :]]
+        same = [interface, address, *([] if gre else [protocol]), *rest] == [*wanted[:2], *wanted[2 + gre :]]
         return end if same and content["chain"] == "prerouting" else None
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         return None

@@ -108,7 +108,7 @@ def test_the_kernels_datapath_has_its_tunnels_end_closed(underlay: dict[str, Any
     (found,) = (
         item for item in of_kind(build(document, "compute1", facts), "packet_filter") if "namespace" not in item
     )
-    assert found["tunnel_endpoints"] == [{"address": "192.0.2.2", **end}]
+    assert found["tunnel_endpoints"] == [{"address": "192.0.2.2", "interface": "eth1", **end}]
     assert found["isolated_interfaces"] == ["br-int", "br-tun", "tap-vm1"]
     (found,) = (item for item in of_kind(build(document, "compute1"), "packet_filter") if "namespace" not in item)
     assert "tunnel_endpoints" not in found  # Open vSwitch itself takes the packets, from br-phy

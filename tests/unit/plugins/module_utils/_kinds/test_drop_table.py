@@ -21,9 +21,9 @@ SPEC: Spec = {
     "isolated_interfaces": ["eth1", "tap-vm1"],
     "blocked": [{"interface": "gw", "destinations": ["10.0.0.0/24", "fd00::/64"]}],
     "tunnel_endpoints": [
-        {"address": "192.0.2.1", "protocol": "gre", "port": None},
-        {"address": "192.0.2.1", "protocol": "udp", "port": 4789},
-        {"address": "2001:db8::1", "protocol": "udp", "port": 6081},
+        {"address": "192.0.2.1", "interface": "eth1", "protocol": "gre", "port": None},
+        {"address": "192.0.2.1", "interface": "eth1", "protocol": "udp", "port": 4789},
+        {"address": "2001:db8::1", "interface": "eth1.7", "protocol": "udp", "port": 6081},
     ],
     "ports": [
         {"interface": "ex", "sources": []},
