@@ -126,19 +126,22 @@ def by_systemd() -> None:
 
 
 @pytest.mark.parametrize("deed", SWITCH)
-def test_flows_are_back_soon_after_open_vswitch_was_started(deed: str) -> None:
+def test_flows_are_back_soon_after_open_vswitch_was_started(deed: str, tmp_path: Path) -> None:
     if deed == OUT_OF_MEMORY and show("MemoryCurrent", "ovs-vswitchd") == "[not set]":
         pytest.skip("needs the memory controller of cgroups, which a container of the lab has not for itself")
     duration = 10 + 2 * SECONDS * SLOWNESS
     sends = ["ip", "netns", "exec", "nvtk1", "ping", "-n", "-i", "0.05", "-w", str(duration)]
+    told = tmp_path / "ping"  # more than fits into a pipe that nobody reads meanwhile
     with (
-        subprocess.Popen([*sends, ADDRESSES["nvtk2"]], stdout=subprocess.PIPE, text=True) as ping,
+        told.open("w", encoding="ascii") as file,
+        subprocess.Popen([*sends, ADDRESSES["nvtk2"]], stdout=file) as ping,
         subprocess.Popen([*sends, ADDRESSES["nvtk3"]], stdout=subprocess.DEVNULL) as elsewhere,
     ):
         time.sleep(1)
         subprocess.run(["sh", "-c", SWITCH[deed]], check=True, timeout=30 * SLOWNESS, capture_output=True)
-        printed = str(ping.communicate()[0])
+        ping.wait()
         assert elsewhere.wait() == 1, "it reached another VLAN"
+    printed = told.read_text(encoding="ascii")
     summary = re.search("([0-9]+) packets transmitted, ([0-9]+) received", printed)
     assert summary is not None, printed
     sent, received = map(int, summary.groups())
