@@ -187,10 +187,16 @@ def _name(value: Any, form: re.Pattern[str], characters: str, limit: int) -> str
     return value
 
 
+_NUMBERS_OF_NFT = ("tcp", "udp", "udplite", "esp", "ah", "icmp", "icmpv6", "comp", "dccp", "sctp", "redirect")
+"""What nft 1.0.6 takes for a number wherever its JSON has it as a value."""
+
+
 def interface_name(value: Any) -> str:
     """Return a name that Linux and OVS accept for an interface (at most 15 bytes)."""
     if value in ("all", "default"):
         raise ValueError(f"must not be {value}, which stands for more than one interface in the kernel's parameters")
+    if value in _NUMBERS_OF_NFT:
+        raise ValueError(f"must not be {value}, which nft takes for a number; give the interface another name")
     return _name(value, _INTERFACE, "_.@+-", IFNAMSIZ - 1)
 
 

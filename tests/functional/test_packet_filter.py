@@ -219,6 +219,8 @@ def test_the_first_owner_stays(item: Object) -> None:
     [
         ({}, "one of isolated_interfaces, blocked, tunnel_endpoints and ports is required"),
         ({"isolated_interfaces": ["lo"]}, "must not hold lo"),
+        ({"isolated_interfaces": ["a", "tcp"]}, "must not be tcp, which nft takes for a number"),
+        ({"ports": [{"interface": "udp"}]}, "must not be udp, which nft takes for a number"),
         ({"isolated_interfaces": ["sixteen-letters0"]}, "at most 15"),
         ({"isolated_interfaces": ['a"b']}, "must consist of"),
         ({"blocked": [{"interface": "a", "destinations": ["10.0.0.1/24"]}]}, "host bits"),
