@@ -130,7 +130,9 @@ def test_flows_are_back_soon_after_open_vswitch_was_started(deed: str, tmp_path:
     if deed == OUT_OF_MEMORY and show("MemoryCurrent", "ovs-vswitchd") == "[not set]":
         pytest.skip("needs the memory controller of cgroups, which a container of the lab has not for itself")
     duration = 10 + 2 * SECONDS * SLOWNESS
-    sends = ["ip", "netns", "exec", "nvtk1", "ping", "-n", "-i", "0.05", "-w", str(duration)]
+    # Not ping's own deadline, with which it ends at the first error, such as a neighbour that is not found for long.
+    ends = ["timeout", "--signal=INT", "--preserve-status", str(duration)]
+    sends = [*ends, "ip", "netns", "exec", "nvtk1", "ping", "-n", "-i", "0.05"]
     told = tmp_path / "ping"  # more than fits into a pipe that nobody reads meanwhile
     with (
         told.open("w", encoding="ascii") as file,
