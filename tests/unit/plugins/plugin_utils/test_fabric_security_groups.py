@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 import pytest
+from answering_fleet import Fleet, proper
 from fabric_samples import ABSENT, NODES, build, changed, facts_of, faults_of, named, of_kind, sample
-from test_verify import Fleet, proper
 
 from ansible_collections.netvirt.fabric.plugins.module_utils._registry import parse
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_fabric

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from answering_fleet import Fleet
 from fabric_samples import ROOT, changed
-from test_verify import Fleet
 
 
 def without_dhcp(**addresses: list[str]) -> list[str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from answering_fleet import OTHER_NETWORK, Fleet, as_it_should_be, told
 from fabric_samples import NODES, changed, facts_of, sample
-from test_verify import OTHER_NETWORK, Fleet, as_it_should_be, told
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
 
