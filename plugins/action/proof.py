@@ -48,6 +48,7 @@ class ActionModule(DocumentTask):
         return {
             **report,
             "timeout": settings["verify_timeout"],
+            "node_timeout": wanted.timeout,
             "upstream_command": settings["verify_upstream_command"],
             "upstream_host": settings["verify_upstream_host"],
             "report": settings["verify_report"],

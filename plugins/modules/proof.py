@@ -66,8 +66,8 @@ checks:
   type: dict
 canaries:
   description:
-    - What stands in for guests, by node, as resources for M(netvirt.fabric.apply) with C(purge) and the owner
-      RV(canary_owner). They are to be removed once everything is asked.
+    - What stands in for guests, by node that has answered nothing for it yet, as resources for M(netvirt.fabric.apply)
+      with C(purge) and the owner RV(canary_owner). They are to be removed once everything is asked.
   returned: success
   type: dict
 canary_owner:
@@ -119,6 +119,10 @@ allow_unproven:
   description: The declared C(verify_allow_unproven).
   returned: success
   type: bool
+node_timeout:
+  description: The declared C(fabric_timeout).
+  returned: success
+  type: int
 timeout:
   description: The declared C(verify_timeout).
   returned: success

@@ -28,7 +28,7 @@ from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._proof impo
 
 nic = pytest.fixture(scope="module")(nics)
 run = partial(fabric_node.run, keep=False)
-OWNER = f"{fabric_node.OWNER}.canaries"
+OWNER = f"{fabric_node.OWNER}-canaries"
 PRESENT = ("web", "app", "db")
 OUTSIDE = Outside((ip_address("198.51.100.1"),), asks=True)
 

@@ -47,8 +47,8 @@ Leases = Mapping[str, Iterable[tuple[str, str]]]
 
 
 def owner(document: Document) -> str:
-    """Return whose canaries are."""
-    return f"{document.owner}.canaries"
+    """Return whose canaries are, in as many characters as an owner may have."""
+    return f"{document.owner[:55]}-canaries"
 
 
 def namespace(name: str) -> str:
@@ -72,7 +72,7 @@ def declared(
 
     Each sort of NIC has one, and where security groups filter it another, on the last node that has such a NIC: groups
     let members reach one another. Where a guest's agent is silent, given by guest and network, there is one on its
-    node. A network without guests has one on the first node.
+    node. A network without guests has one where its router or DHCP server is, or else on the first node.
     """
     free = {network.name: _Free(document, network, leases) for network in document.networks}
     taken = {guest.name for guest in document.guests}
@@ -109,7 +109,10 @@ def _places(
             wanted.setdefault((sort, places[-1]), 1)
     for network in document.networks:
         if not document.nics_on(network.name):
-            wanted[_sort(document, Nic(network.name, "", None, None, "")), next(iter(nodes))] = 1
+            near = [node for node in nodes if node in document.nodes_of(network)]
+            wanted.update(
+                {(_sort(document, Nic(network.name, "", None, None, "")), node): 1 for node in [*near, *nodes][:1]}
+            )
     for (sort, node), count in wanted.items():
         yield from ((sort, node) for _copy in range(count))
 
@@ -148,12 +151,13 @@ class _Free:
 
 def _unused(network: Network, subnet: Subnet, taken: set[str]) -> Iterator[Address]:
     last = min(subnet.num_addresses - (2 if subnet.version == 4 else 1), 2**63)
-    last_ones = [subnet[number] for number in range(last, max(0, last - _TRIED), -1)]
     given = ranges(network, subnet.version)
-    by_dhcp = [item for item in last_ones if any(part.overlaps(AddressRange(item, item)) for part in given)]
-    offered = set(by_dhcp)
-    by_nobody = [item for item in last_ones if item not in offered]
-    yield from (item for item in [*by_nobody, *by_dhcp] if str(item) not in taken)
+    for by_dhcp in (False, True):
+        for number in range(last, max(0, last - _TRIED), -1):
+            address = subnet[number]
+            offered = any(item.overlaps(AddressRange(address, address)) for item in given)
+            if offered == by_dhcp and str(address) not in taken:
+                yield address
 
 
 def resources(

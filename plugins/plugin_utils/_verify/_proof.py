@@ -82,7 +82,11 @@ def verify(
         "questions": {node: _questions(seen.get("guests") or [], timeout) for node, seen in observed.items()},
         "checks": {node: [check.probe() for check in items] for node, items in by_guests.items()},
         "canary_checks": {node: [check.probe() for check in items] for node, items in by_canaries.items()},
-        "canaries": {node: resources(document, wider, node, names, _mtus(observed)) for node in observed},
+        "canaries": {
+            node: resources(document, wider, node, names, _mtus(observed))
+            for node, seen in observed.items()
+            if not seen["canary_attempts"]  # which are asked after they were made
+        },
         "canary_owner": owner(document),
         "again": {
             node: len([check for check, wrong, why in judged if (wrong or why) and check.leg.node == node])

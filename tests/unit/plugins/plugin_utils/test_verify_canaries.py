@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from answering_fleet import OTHER_NETWORK, Fleet, as_it_should_be, told
+from answering_fleet import OTHER_NETWORK, Fleet, as_it_should_be, proof, told
 from fabric_samples import NODES, changed, facts_of, sample
 
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._compile import compile_node
@@ -117,3 +117,9 @@ def test_canaries_in_check_mode_are_not_there() -> None:
     report = fleet.run()
     assert report["failures"] == []
     assert len(report["unproven"]) == len(fleet.canary_checks["compute1"])
+
+
+def test_no_node_was_asked() -> None:
+    """A network without guests then has no place for a canary."""
+    document = changed(sample(), {"fabric_networks[1]": OTHER_NETWORK["fabric_networks[1]"]})
+    assert proof(document, {})["canaries"] == {}
