@@ -131,6 +131,42 @@ def test_a_port_in_the_wrong_vlan(fabric: Lab, verify: Callable[..., tuple[list[
     ]
 
 
+NO_MENDING = "systemctl stop 'netvirt-rebuild-*.path' 'netvirt-rebuild-*.socket' 'netvirt-rebuild-*.service'"
+NO_NAT = "ip netns exec nv-r1 sh -c 'nft list tables | grep nat | while read -r table; do nft delete $table; done'"
+PEERS = "$(ovs-vsctl --bare --columns=name find interface type=vxlan)"
+DEEDS = {
+    "tunnels of one direction alone": (
+        "compute1",
+        f"for port in {PEERS}; do ovs-vsctl set interface $port options:remote_ip=192.0.2.250; done",
+        "vm1: expected an answer from 10.0.10.11, found none",
+    ),
+    "a smaller MTU on the way": (
+        "compute2",
+        "ip link set eth1 mtu 1400",
+        "vm2 with 1446 bytes: expected an answer from 10.0.10.12, found none",
+    ),
+    "no translation": (
+        "network1",
+        f"{NO_MENDING}; {NO_NAT}",
+        "HTTP as 203.0.113.10: expected a page",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DEEDS)
+def test_the_proof_notices(fabric: Lab, verify: Callable[..., tuple[list[str], dict[str, Any]]], what: str) -> None:
+    """What is changed within a node is for tests/functional/test_canaries.py."""
+    node, deed, line = DEEDS[what]
+    try:
+        fabric.run(node, ["sh", "-ec", deed])
+        failures, _guests = verify()
+    finally:
+        fabric.run(node, ["ip", "link", "set", "eth1", "mtu", "1500"])
+        site(fabric)
+        fabric.run(node, ["sh", "-c", "systemctl start netvirt-rebuild-fabric.path netvirt-rebuild-fabric.socket"])
+    assert any(line in failure for failure in failures), failures
+
+
 def test_a_guest_that_is_killed_comes_back(
     fabric: Lab, verify: Callable[..., tuple[list[str], dict[str, Any]]]
 ) -> None:

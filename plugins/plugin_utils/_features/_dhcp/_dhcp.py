@@ -67,7 +67,7 @@ def _draw(network: Network, node: str, graph: Graph) -> None:
 def _offers(case: Case, leg: Leg) -> Iterator[Check]:
     """The first canary of a network is offered a lease by the network's server, and by no other."""
     network = leg.network
-    first = next(item for item in case.legs if item.namespace and item.network.name == network.name)
+    first = next((item for item in case.legs if item.namespace and item.network.name == network.name), None)
     own = network.gateway if network.router else _model.server(network, 4)
     if leg is first and own and _model.ranges(network, 4):
         yield offered(leg, own)
