@@ -109,6 +109,18 @@ def test_a_fabric_as_it_should_be_is_proven_and_nothing_stays() -> None:
     assert all("no canary can try" in line for line in unproven), unproven
 
 
+def test_what_a_killed_proof_has_left_is_removed_by_the_next() -> None:
+    before = shape()
+    text = told()
+    state = verify(text, {NODE: silent(text)}, OUTSIDE, Evidence(), 8, 1)
+    run(state["canaries"][NODE], owner=state["canary_owner"])
+    assert shape() != before
+    run(fabric_node.resources(told=text))  # which leaves to its owner what is not its own
+    assert shape() != before
+    assert proven()[0] == []
+    assert shape() == before
+
+
 DEEDS = {
     "port security is bypassed": (
         ("ovs-ofctl", "add-flow", "br-int", "table=0,priority=200,arp actions=NORMAL"),
