@@ -122,7 +122,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _netns_probes
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netns_probes
 
 PARALLEL = 64
 WIRE = {"interface": {"type": "str", "required": True}, "mac": {"type": "str", "required": True}}

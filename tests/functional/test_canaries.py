@@ -22,7 +22,7 @@ from fabric_node import NODE, has_port_number, nics, wait_for
 from netlink_node import inside, ip
 from test_security_groups import GUESTS, document, make_guest, remove_guest
 
-from ansible_collections.netvirt.fabric.plugins.module_utils import _netns_probes
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _netns_probes
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._checks import Outside
 from ansible_collections.netvirt.fabric.plugins.plugin_utils._verify._proof import Evidence, verify
 

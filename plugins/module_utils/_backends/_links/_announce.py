@@ -73,12 +73,12 @@ def _advertisement(mac: bytes, address: bytes, router: bool) -> bytes:
     length = 4 + len(body)
     pseudo = address + group + struct.pack("!I3xB", length, socket.IPPROTO_ICMPV6)
     words = struct.pack("!BBH", _ADVERTISEMENT, 0, 0) + body
-    checked = struct.pack("!BBH", _ADVERTISEMENT, 0, _checksum(pseudo + words)) + body
+    checked = struct.pack("!BBH", _ADVERTISEMENT, 0, checksum(pseudo + words)) + body
     header = struct.pack("!IHBB", 6 << 28, length, socket.IPPROTO_ICMPV6, 255) + address + group
     return _ALL_NODES + mac + struct.pack("!H", _IPV6) + header + checked
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """Return the checksum of RFC 1071 over an even number of bytes."""
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:

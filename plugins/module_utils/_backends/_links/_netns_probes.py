@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from ansible_collections.netvirt.fabric.plugins.module_utils import _errors, _values
 from ansible_collections.netvirt.fabric.plugins.module_utils._backends._host import _programs
-from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _namespaces
+from ansible_collections.netvirt.fabric.plugins.module_utils._backends._links import _announce, _namespaces
 
 Probe = Mapping[str, Any]
 
@@ -121,7 +121,7 @@ def dhcp_servers(interface: str, mac: str) -> list[str]:
     message += bytes([53, 1, 1, 55, 2, 1, 3, 255]) + bytes(52)  # a discovery, of at least 300 bytes
     datagram = struct.pack("!HHHH", 68, 67, 8 + len(message), 0) + message
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
-    header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
+    header = header[:10] + struct.pack("!H", _announce.checksum(header)) + header[12:]
     found: set[str] = set()
     frame = _ALL + own + struct.pack("!H", _ETH_P_IP) + header + datagram
     for received in _heard(interface, _ETH_P_IP, frame, DHCP_SECONDS):
@@ -141,14 +141,6 @@ def _offer(frame: bytes, number: bytes) -> Iterator[str]:
         if options[0] == 54 and len(options) >= 6:
             yield socket.inet_ntoa(options[2:6])
         options = options[1:] if options[0] == 0 else options[2 + options[1] :]
-
-
-def _checksum(header: bytes) -> int:
-    """Return the checksum of a header (RFC 1071)."""
-    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total ^ 0xFFFF
 
 
 def _heard(interface: str, protocol: int, frame: bytes, seconds: float = SECONDS) -> Iterator[bytes]:
